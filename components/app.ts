@@ -1,0 +1,152 @@
+import { createHash } from "node:crypto";
+import { resolve } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import type { AppConfig, LogLevel } from "../config";
+import { Containers } from "./container";
+import type { StackContext } from "./context";
+import { FilesVolume } from "./files";
+import { Job } from "./job";
+import type { Database } from "./postgres";
+import { generatedPassword } from "./secret";
+import type { MetricsEndpoint, ServiceSpec, VolumeMount } from "./spec";
+import { DataVolume } from "./volume";
+
+/** Arguments of {@link App}. */
+export interface AppArgs {
+  readonly context: StackContext;
+  /** Image ID of the release. */
+  readonly image: pulumi.Input<string>;
+  /** The release's tag: what the API answers as its version. */
+  readonly version: string;
+  readonly config: AppConfig;
+  readonly logLevel: LogLevel;
+  /** Where predictions are logged. */
+  readonly database: Database;
+  /** Password of Redis. */
+  readonly redisPassword: pulumi.Output<string>;
+  /** Base URL of MLflow. */
+  readonly mlflowUrl: string;
+}
+
+const USER = "10001:10001";
+const PORT = 8000;
+
+/** Folders of the image whose content outlives its containers. */
+const FOLDERS = ["data", "logs", "models", "cache"] as const;
+
+/** The working folder in development, beside {@link FOLDERS}. */
+const SOURCE_FOLDER = "app";
+
+/**
+ * The model API. New containers start beside the old ones; once they are healthy nginx is switched
+ * over, and only then are the old ones stopped.
+ */
+export class App extends pulumi.ComponentResource {
+  readonly metrics: MetricsEndpoint = { port: PORT };
+  /** `host:port` on the application network under which only these containers answer. */
+  readonly address: pulumi.Output<string>;
+  /** Done when every container is healthy. */
+  readonly ready: pulumi.Resource;
+
+  constructor(name: string, args: AppArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("mlops:app:App", name, {}, opts);
+    const { context, config } = args;
+    const secrets = new FilesVolume(
+      `${name}-secrets`,
+      {
+        context,
+        service: "app",
+        image: args.image,
+        user: USER,
+        files: {
+          postgres_password: args.database.password,
+          redis_password: args.redisPassword,
+          secret_key: generatedPassword(`${name}-secret-key`, { parent: this }),
+        },
+      },
+      { parent: this },
+    );
+    const volumes = FOLDERS.map((folder): VolumeMount => {
+      const volume = new DataVolume(
+        `${name}-${folder}`,
+        { context, service: "app" },
+        { parent: this },
+      );
+      return { volume: volume.volumeName, path: `/app/${folder}` };
+    });
+    const spec: ServiceSpec = {
+      name: "app",
+      image: args.image,
+      user: USER,
+      command: ["serve"],
+      environment: environment(args),
+      files: [{ volume: secrets, path: "/run/secrets" }],
+      volumes,
+      ...(config.mode === "vsc"
+        ? { hostFolders: [{ source: resolve(SOURCE_FOLDER), path: "/app" }] }
+        : {}),
+      tmpfs: [{ path: "/tmp", size: 256 }],
+      health: { command: ["healthcheck"] },
+      resources: config.resources,
+      networks: ["application", "data"],
+      ports: [{ container: PORT, host: config.hostPort }],
+      update: config.hostPort === 0 ? "start-first" : "stop-first",
+      stopGraceSeconds: config.shutdownGraceSeconds + 5,
+    };
+    const migrate = new Job(
+      `${name}-migrate`,
+      { context, spec, task: "migrate", command: ["migrate"], network: "data" },
+      { parent: this },
+    );
+    const generation = generationOf(spec, secrets.version);
+    this.ready = new Containers(
+      name,
+      {
+        context,
+        spec,
+        replicas: config.replicas,
+        labels: { "mlops.version": args.version, "mlops.generation": generation },
+        aliases: { application: pulumi.interpolate`app-${generation}` },
+      },
+      { parent: this, dependsOn: [migrate] },
+    );
+    this.address = pulumi.interpolate`app-${generation}:${PORT}`;
+    this.registerOutputs({ address: this.address });
+  }
+}
+
+function environment(args: AppArgs): Record<string, string> {
+  const { config, database } = args;
+  return {
+    APP_VERSION: args.version,
+    LOG_LEVEL: args.logLevel,
+    PORT: String(PORT),
+    RELOAD: String(config.mode === "vsc"),
+    SHUTDOWN_GRACE_SECONDS: String(config.shutdownGraceSeconds),
+    DATABASE_URL: `postgresql://${database.name}@postgres:5432/${database.name}`,
+    DATABASE_PASSWORD_FILE: "/run/secrets/postgres_password",
+    REDIS_URL: "redis://redis:6379/0",
+    REDIS_PASSWORD_FILE: "/run/secrets/redis_password",
+    SECRET_KEY_FILE: "/run/secrets/secret_key",
+    MLFLOW_TRACKING_URI: args.mlflowUrl,
+    MODEL_NAME: config.model.name,
+    MODEL_ALIAS: config.model.alias,
+    CACHE_TTL: String(config.cache.ttl),
+    CACHE_MAX_SIZE: String(config.cache.maxSize),
+  };
+}
+
+/**
+ * Names a set of equal containers by what they are made of, so that requests can be sent to the new
+ * ones alone while the old ones still run. Changes whenever the containers are replaced.
+ */
+function generationOf(spec: ServiceSpec, files: pulumi.Output<string>): pulumi.Output<string> {
+  const { environment, resources, health, volumes, hostFolders } = spec;
+  return pulumi
+    .all([
+      spec.image,
+      files,
+      pulumi.output({ environment, resources, health, volumes, hostFolders }),
+    ])
+    .apply((parts) => createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 8));
+}

@@ -1,0 +1,103 @@
+import type { NginxConfig } from "../config";
+
+/** Ports inside the container: all above 1024, so that no capability is needed. */
+export const NGINX_PORTS = { http: 8080, https: 8443, status: 8081 } as const;
+
+/** Folder of the file that says where requests for the app go. */
+export const UPSTREAM_FOLDER = "/etc/nginx/upstream";
+
+/** Folder with `tls.pem`, certificate and key. */
+export const CERTIFICATE_FOLDER = "/etc/nginx/certs";
+
+/**
+ * The file that routes the app. It sets a variable that nginx resolves anew for each request, so
+ * that nginx starts while the app is away, and follows a container that comes back elsewhere.
+ *
+ * @param host name on the application network, with port.
+ */
+export function upstreamConf(host: string): string {
+  return `map $request_method $app_upstream { default "${host}"; }\n`;
+}
+
+/**
+ * The whole site: `/` to the app, `/mlflow/` to MLflow, and a status server for the health check
+ * and the exporter that is never published.
+ */
+export function siteConf(config: NginxConfig): string {
+  const routes = `${APP_ROUTES}\n${MLFLOW_ROUTES}`;
+  const servers =
+    config.tls === "off"
+      ? server(`listen ${NGINX_PORTS.http};`, routes)
+      : [
+          server(
+            `listen ${NGINX_PORTS.http};`,
+            `location / { return 308 https://$host:${config.httpsPort}$request_uri; }`,
+          ),
+          server(
+            [
+              `listen ${NGINX_PORTS.https} ssl;`,
+              "http2 on;",
+              `ssl_certificate ${CERTIFICATE_FOLDER}/tls.pem;`,
+              `ssl_certificate_key ${CERTIFICATE_FOLDER}/tls.pem;`,
+              "ssl_protocols TLSv1.2 TLSv1.3;",
+              "ssl_session_cache shared:TLS:10m;",
+              "ssl_session_timeout 1d;",
+              "ssl_session_tickets off;",
+            ].join("\n  "),
+            routes,
+          ),
+        ].join("\n");
+  return `${PREAMBLE}\n${servers}\n${STATUS_SERVER}`;
+}
+
+function server(head: string, routes: string): string {
+  return `server {\n  ${head}\n${routes}\n}\n`;
+}
+
+const PREAMBLE = `# Names are looked up in Docker's own DNS, and again after a second.
+resolver 127.0.0.11 valid=1s ipv6=off;
+include ${UPSTREAM_FOLDER}/*.conf;
+
+proxy_http_version 1.1;
+proxy_set_header Connection "";
+proxy_set_header Host $http_host;
+proxy_set_header X-Real-IP $remote_addr;
+proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+proxy_set_header X-Forwarded-Proto $scheme;
+proxy_set_header X-Request-ID $request_id;
+`;
+
+/** The app's figures are for Prometheus, which asks it directly. */
+const APP_ROUTES = `
+  location / {
+    proxy_pass http://$app_upstream;
+    proxy_connect_timeout 2s;
+    proxy_read_timeout 60s;
+  }
+  location = /metrics { return 404; }
+`;
+
+/**
+ * MLflow has its pages and its own calls under the prefix, but the public API at the root. Models
+ * are large: no limit on bodies, none of them buffered, time for slow links.
+ */
+const MLFLOW_ROUTES = `
+  location = /mlflow { return 308 /mlflow/; }
+  location /mlflow/ {
+    set $mlflow_upstream "mlflow:5000";
+    rewrite ^/mlflow(/api/.*)$ $1 break;
+    proxy_pass http://$mlflow_upstream;
+    client_max_body_size 0;
+    proxy_request_buffering off;
+    proxy_read_timeout 600s;
+    proxy_send_timeout 600s;
+  }
+`;
+
+const STATUS_SERVER = `server {
+  listen ${NGINX_PORTS.status};
+  access_log off;
+  location = /healthz { return 200 "ok\\n"; }
+  location = /stub_status { stub_status; }
+}
+`;

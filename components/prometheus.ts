@@ -1,0 +1,105 @@
+import * as pulumi from "@pulumi/pulumi";
+import { stringify } from "yaml";
+import type { PrometheusConfig } from "../config";
+import { Containers } from "./container";
+import type { StackContext } from "./context";
+import { FilesVolume } from "./files";
+import type { MetricsEndpoint } from "./spec";
+import { DataVolume } from "./volume";
+
+/** A group of processes that Prometheus scrapes. */
+export interface ScrapeTarget {
+  /** Value of the `job` label. */
+  readonly job: string;
+  /** Name on the application network. */
+  readonly host: string;
+  readonly metrics: MetricsEndpoint;
+  /** Whether the name stands for any number of containers. @default false */
+  readonly discover?: boolean;
+}
+
+/** Arguments of {@link Prometheus}. */
+export interface PrometheusArgs {
+  readonly context: StackContext;
+  /** Image ID of Prometheus. */
+  readonly image: pulumi.Input<string>;
+  readonly config: PrometheusConfig;
+  readonly targets: readonly ScrapeTarget[];
+}
+
+/** `nobody`, as in the official image. */
+const USER = "65534:65534";
+const PORT = 9090;
+
+/** Prometheus, which collects the figures of every service of the stack, and its own. */
+export class Prometheus extends pulumi.ComponentResource {
+  constructor(name: string, args: PrometheusArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("mlops:monitoring:Prometheus", name, {}, opts);
+    const { context, config } = args;
+    const data = new DataVolume(
+      `${name}-data`,
+      { context, service: "prometheus" },
+      { parent: this },
+    );
+    const settings = new FilesVolume(
+      `${name}-config`,
+      {
+        context,
+        service: "prometheus",
+        image: args.image,
+        user: USER,
+        files: { "prometheus.yml": prometheusYml(context.stack, args.targets) },
+      },
+      { parent: this },
+    );
+    new Containers(
+      name,
+      {
+        context,
+        spec: {
+          name: "prometheus",
+          image: args.image,
+          user: USER,
+          command: [
+            "--config.file=/etc/prometheus/conf/prometheus.yml",
+            "--storage.tsdb.path=/prometheus",
+            `--storage.tsdb.retention.time=${config.retention}`,
+            `--web.listen-address=:${PORT}`,
+          ],
+          files: [{ volume: settings, path: "/etc/prometheus/conf" }],
+          volumes: [{ volume: data.volumeName, path: "/prometheus" }],
+          tmpfs: [{ path: "/tmp", size: 16 }],
+          health: { command: ["promtool", "check", "healthy", `--url=http://127.0.0.1:${PORT}`] },
+          resources: config.resources,
+          networks: ["application"],
+          ports: [{ container: PORT, host: config.hostPort }],
+          update: "stop-first",
+          stopGraceSeconds: 60,
+        },
+      },
+      { parent: this },
+    );
+    this.registerOutputs({});
+  }
+}
+
+/** Scrape configuration. Names that stand for several containers are resolved at every scrape. */
+function prometheusYml(stack: string, targets: readonly ScrapeTarget[]): string {
+  return stringify({
+    global: { scrape_interval: "15s", scrape_timeout: "10s", external_labels: { stack } },
+    scrape_configs: [
+      { job_name: "prometheus", static_configs: [{ targets: [`localhost:${PORT}`] }] },
+      ...targets.map(({ job, host, metrics, discover }) => ({
+        job_name: job,
+        metrics_path: metrics.path ?? "/metrics",
+        ...(discover === true
+          ? {
+              dns_sd_configs: [
+                { names: [host], type: "A", port: metrics.port, refresh_interval: "5s" },
+              ],
+            }
+          : { static_configs: [{ targets: [`${host}:${metrics.port}`] }] }),
+      })),
+    ],
+  });
+}

@@ -1,0 +1,8 @@
+/**
+ * One word of a POSIX shell command line, whatever it contains.
+ *
+ * @param word any text without NUL.
+ */
+export function quote(word: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

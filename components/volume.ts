@@ -1,0 +1,40 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { labelList, stackLabels, type StackContext } from "./context";
+
+/** Arguments of {@link DataVolume}. */
+export interface DataVolumeArgs {
+  readonly context: StackContext;
+  /** Service that owns the data. */
+  readonly service: string;
+}
+
+/**
+ * A named volume whose data outlives containers, releases and the stack itself: Pulumi never
+ * deletes it from the host (`retainOnDelete`), and where the stack protects its data, refuses to
+ * forget it. Deleting the data is a separate act, by name, outside this program.
+ */
+export class DataVolume extends pulumi.ComponentResource {
+  /** Name of the volume on the Docker host. */
+  readonly volumeName: pulumi.Output<string>;
+
+  constructor(name: string, args: DataVolumeArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("mlops:storage:DataVolume", name, {}, opts);
+    const volume = new docker.Volume(
+      name,
+      {
+        name,
+        labels: labelList({ ...stackLabels(args.context, args.service), "mlops.data": "true" }),
+      },
+      {
+        parent: this,
+        protect: args.context.protectData,
+        retainOnDelete: true,
+        // A label change must never replace, and so never lose sight of, a volume with data.
+        ignoreChanges: ["labels", "driver", "driverOpts"],
+      },
+    );
+    this.volumeName = volume.name;
+    this.registerOutputs({ volumeName: this.volumeName });
+  }
+}
