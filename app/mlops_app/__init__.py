@@ -1,0 +1,1 @@
+"""Reference model API: serving, training and migrations of one MLflow model."""

@@ -1,0 +1,50 @@
+"""The image's commands: `serve`, `migrate`, `train`."""
+
+import json
+import sys
+
+import click
+
+from mlops_app.errors import UserError
+from mlops_app.logs import configure_logging
+from mlops_app.settings import Settings
+
+# Each command imports what it needs when it runs: `migrate` must not wait for MLflow to load.
+# ruff: noqa: PLC0415
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def commands() -> None:
+    """Run the reference model API, its migrations or its training job.
+
+    All settings are environment variables; see mlops_app/settings.py.
+
+    Example: docker run --rm mlops-app migrate
+    """
+
+
+@commands.command()
+def serve() -> None:
+    """Serve the API on PORT until SIGTERM."""
+    from mlops_app.server import serve as run
+
+    run(Settings.from_environment())
+
+
+@commands.command()
+def migrate() -> None:
+    """Bring the database schema to the newest revision; safe to repeat and to run in parallel."""
+    from mlops_app.migrate import migrate as run
+
+    settings = Settings.from_environment()
+    configure_logging(settings.log_level)
+    click.echo(json.dumps({"result": "migrated", **run(settings)}))
+
+
+def main() -> None:
+    """Run a command; an error that a person can act on is one paragraph and exit code 1."""
+    try:
+        commands(prog_name="mlops_app")
+    except UserError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,133 @@
+"""The MLflow model registry: which version an alias names, and its files on local disk.
+
+All calls block; the model store runs them in a thread.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.exceptions import MlflowException
+
+from mlops_app.settings import Settings
+
+# The server answers so when the model has no such alias, or does not exist at all.
+NOT_FOUND_CODES: Final = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
+ALIAS_NOT_FOUND: Final = "alias"
+
+# Downloaded versions kept on disk: the one that answers, the one before it for a way back, a spare.
+KEPT_VERSIONS: Final = 3
+
+
+class RegistryError(Exception):
+    """MLflow does not answer, or answers with an error."""
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One registered version.
+
+    Attributes:
+        name: registered model.
+        version: its number, as MLflow writes it.
+        source: where its files are, as a URI.
+        identity: short hash that changes when a registry starts again from version 1.
+
+    """
+
+    name: str
+    version: str
+    source: str
+    identity: str
+
+
+def configure_client(settings: Settings, *, retries: int, timeout_seconds: int) -> None:
+    """Set MLflow's options, which it reads from the environment of this process alone.
+
+    Args:
+        settings: where the server is.
+        retries: attempts of one call beyond the first; its own default waits for minutes.
+        timeout_seconds: of one attempt.
+
+    """
+    os.environ |= {
+        "MLFLOW_TRACKING_URI": settings.mlflow_tracking_uri,
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": str(retries),
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(timeout_seconds),
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    }
+
+
+class Registry:
+    """Read access to one registered model."""
+
+    def __init__(self, settings: Settings) -> None:
+        # One failed call is reported at once: the model store decides when to try again.
+        configure_client(settings, retries=0, timeout_seconds=5)
+        self._client = MlflowClient(settings.mlflow_tracking_uri)
+        self._name = settings.model_name
+        self._alias = settings.model_alias
+        self._directory = settings.models_dir
+
+    def find_aliased(self) -> ModelVersion | None:
+        """Return the version that the alias names, None when there is no such alias or model.
+
+        Raises:
+            RegistryError: no usable answer.
+
+        """
+        try:
+            found = self._client.get_model_version_by_alias(self._name, self._alias)
+        except MlflowException as error:
+            if error.error_code in NOT_FOUND_CODES or (
+                error.error_code == "INVALID_PARAMETER_VALUE"
+                and ALIAS_NOT_FOUND in str(error).lower()
+            ):
+                return None
+            raise RegistryError(str(error)) from error
+        stamp = f"{found.source} {found.run_id} {found.creation_timestamp}"
+        identity = hashlib.sha256(stamp.encode()).hexdigest()[:12]
+        return ModelVersion(found.name, str(found.version), str(found.source), identity)
+
+    def download(self, version: ModelVersion) -> Path:
+        """Return the directory of the version's files, downloaded unless they are there.
+
+        A download that is interrupted leaves nothing under the final name.
+
+        Raises:
+            RegistryError: the files cannot be downloaded.
+
+        """
+        target = self._directory / version.name / f"{version.version}-{version.identity}"
+        if target.is_dir():
+            target.touch()
+            return target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as scratch:
+            try:
+                files = download_artifacts(
+                    artifact_uri=f"models:/{version.name}/{version.version}", dst_path=scratch
+                )
+            except (MlflowException, OSError) as error:
+                raise RegistryError(f"download of version {version.version}: {error}") from error
+            try:
+                Path(files).rename(target)
+            except OSError:
+                # Another process of this volume was faster, with the same files.
+                if not target.is_dir():
+                    raise
+        self._forget_old(target.parent)
+        return target
+
+    def _forget_old(self, directory: Path) -> None:
+        """Remove the least recently used copies; the registry keeps the originals."""
+        copies = [path for path in directory.iterdir() if not path.name.startswith(".")]
+        copies.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in copies[KEPT_VERSIONS:]:
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,50 @@
+"""`serve`: uvicorn with the settings that a proxy and an orchestrator need."""
+
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import uvicorn
+
+from mlops_app.logs import configure_logging
+from mlops_app.settings import Settings
+
+# Longer than the 60 s for which nginx keeps an idle connection: the side that sends requests must
+# be the one that closes, or it sends one into a connection that is just closing.
+KEEP_ALIVE_SECONDS = 75
+
+SOURCE = Path(__file__).parent
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM; then exit 0 after requests in flight and waiting writes are done.
+
+    Raises:
+        UserError: a secret file cannot be read.
+
+    """
+    configure_logging(settings.log_level)
+    # uvicorn delivers the signal once more after a clean shutdown, which would make it a failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with tempfile.TemporaryDirectory(prefix="metrics-") as directory:
+        if settings.workers > 1:
+            # The metrics of all workers meet in files; read before the workers import the library.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+        uvicorn.run(
+            "mlops_app.main:create_app",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            reload=settings.reload,
+            reload_dirs=[str(SOURCE)],
+            loop="uvloop",
+            http="httptools",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=settings.shutdown_grace_seconds,
+        )

@@ -1,0 +1,1 @@
+"""Tests: run in the image's `test` stage, see app.test.ts."""
