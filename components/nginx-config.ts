@@ -31,7 +31,7 @@ export function siteConf(config: NginxConfig): string {
       : [
           server(
             `listen ${NGINX_PORTS.http};`,
-            `location / { return 308 https://$host:${config.httpsPort}$request_uri; }`,
+            `location / { return 308 https://$host${portSuffix(config.httpsPort, 443)}$request_uri; }`,
           ),
           server(
             [
@@ -48,6 +48,11 @@ export function siteConf(config: NginxConfig): string {
           ),
         ].join("\n");
   return `${PREAMBLE}\n${servers}\n${STATUS_SERVER}`;
+}
+
+/** The port as users type it: a standard one is left out. */
+export function portSuffix(port: number, standard: number): string {
+  return port === standard ? "" : `:${port}`;
 }
 
 function server(head: string, routes: string): string {

@@ -9,6 +9,7 @@ import { FilesVolume } from "./files";
 import {
   CERTIFICATE_FOLDER,
   NGINX_PORTS,
+  portSuffix,
   siteConf,
   UPSTREAM_FOLDER,
   upstreamConf,
@@ -160,9 +161,9 @@ nginx -s reload
 `;
 }
 
-/** The URL of the stack as users type it: standard ports are left out. */
+/** The URL under which users reach the stack. */
 function publicUrl(config: NginxConfig): string {
-  const [scheme, port, standard] =
-    config.tls === "off" ? ["http", config.httpPort, 80] : ["https", config.httpsPort, 443];
-  return `${scheme}://${config.host}${port === standard ? "" : `:${port}`}`;
+  return config.tls === "off"
+    ? `http://${config.host}${portSuffix(config.httpPort, 80)}`
+    : `https://${config.host}${portSuffix(config.httpsPort, 443)}`;
 }

@@ -13,11 +13,20 @@ export interface Recorded {
 /** The key by which Pulumi marks a secret in a serialised value. */
 const SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d";
 
+/** Pulumi's runtime has one monitor for the whole process: recordings take their turns. */
+let turn: Promise<unknown> = Promise.resolve();
+
 /**
  * Runs a program against Pulumi's mocks and returns every resource it registers, in the order of
  * their names.
  */
-export async function record(program: () => unknown, stack = "test"): Promise<Recorded[]> {
+export function record(program: () => unknown, stack = "test"): Promise<Recorded[]> {
+  const recording = turn.then(() => recordNow(program, stack));
+  turn = recording.catch(() => undefined);
+  return recording;
+}
+
+async function recordNow(program: () => unknown, stack: string): Promise<Recorded[]> {
   const recorded: Recorded[] = [];
   await pulumi.runtime.setMocks(
     {

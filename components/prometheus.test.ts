@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { parse } from "yaml";
+import { recordStack, stackConfig, writtenFiles } from "./testing/stack";
+
+interface ScrapeFile {
+  readonly scrape_configs: readonly { readonly job_name: string }[];
+}
+
+void describe("Prometheus", async () => {
+  const stack = await recordStack(stackConfig("prod"));
+
+  void it("scrapes every service and itself", () => {
+    const files = writtenFiles(stack.command("prometheus-config-write"));
+    const { scrape_configs } = parse(files["prometheus.yml"] ?? "") as ScrapeFile;
+    assert.deepEqual(
+      scrape_configs.map(({ job_name }) => job_name),
+      ["prometheus", "app", "mlflow", "postgres", "redis", "nginx"],
+    );
+    assert.deepEqual(scrape_configs[1], {
+      job_name: "app",
+      metrics_path: "/metrics",
+      dns_sd_configs: [{ names: ["app"], type: "A", port: 8000, refresh_interval: "5s" }],
+    });
+  });
+
+  void it("keeps figures as long as configured, on a named volume", () => {
+    const { inputs } = stack.container("prometheus");
+    assert.ok((inputs.command as string[]).includes("--storage.tsdb.retention.time=30d"));
+    assert.equal(stack.volume("prometheus-data").inputs.name, "mlops-prod-prometheus-data");
+  });
+});
