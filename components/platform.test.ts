@@ -23,7 +23,7 @@ void describe("Platform", async () => {
     const names = (resources: typeof dev.all): string[] =>
       resources
         .filter(({ type }) => type.startsWith("docker:") && !type.includes("remoteImage"))
-        .map(({ inputs, name }) => String(inputs.name ?? name));
+        .map(({ inputs, name }) => (typeof inputs.name === "string" ? inputs.name : name));
     const shared = names(dev.all).filter((name) => names(prod.all).includes(name));
     assert.deepEqual(shared, []);
   });

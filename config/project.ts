@@ -29,7 +29,7 @@ export function declaredKeys(project: string): KeyDeclaration[] {
   return Object.entries(file.config).map(([key, declaration]) => ({
     key,
     type: declaration.type,
-    default: String(declaration.default),
+    default: asText(declaration.default),
     description: declaration.description,
   }));
 }
@@ -67,7 +67,12 @@ export function stackSource(
   ]);
   const own = Object.entries(file.config ?? {}).map(([key, value]): [string, string] => [
     key,
-    typeof value === "object" ? JSON.stringify(value) : String(value),
+    asText(value),
   ]);
   return { stack, values: Object.fromEntries([...defaults, ...own]), environment };
+}
+
+/** Configuration values are text to the program, whatever YAML makes of them. */
+function asText(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
