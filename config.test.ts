@@ -24,7 +24,7 @@ function problems(
   return assert.fail("the configuration was accepted");
 }
 
-/** Paths at which two configurations differ, such as `app.replicas`. */
+/** Paths at which two configurations differ, such as `appReplicas`. */
 function differences(a: unknown, b: unknown, path = ""): string[] {
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null)
     return Object.is(a, b) ? [] : [path];
@@ -93,7 +93,7 @@ void describe("configuration", () => {
     const config = readConfig(
       source(
         "dev",
-        { "mlops:tag": "v1", "mlops:app.cache.ttl": "5" },
+        { "mlops:tag": "v1", "mlops:cacheTtl": "5" },
         { TAG: "v2", REGISTRY: "registry.example.com/team", MODE: "vsc", CACHE_TTL: "60" },
       ),
     );
@@ -104,10 +104,10 @@ void describe("configuration", () => {
 
   void it("reports everything at once, each with its key and the command that fixes it", () => {
     const found = problems("prod", {
-      "mlops:app.replicas": "two",
-      "mlops:app.replica": "2",
-      "mlops:log.level": "loud",
-      "mlops:app.memory": "4 gigs",
+      "mlops:appReplicas": "two",
+      "mlops:appReplica": "2",
+      "mlops:logLevel": "loud",
+      "mlops:appMemory": "4 gigs",
     });
     assert.deepEqual(found, [
       {
@@ -116,24 +116,24 @@ void describe("configuration", () => {
         fix: "TAG=v1.0.0 ./mlops up --stack prod",
       },
       {
-        key: "log.level",
+        key: "logLevel",
         problem: '"loud" is not one of info, debug, warning, error',
-        fix: "pulumi config set log.level info --stack prod",
+        fix: "pulumi config set logLevel info --stack prod",
       },
       {
-        key: "app.memory",
+        key: "appMemory",
         problem: '"4 gigs" is not an amount such as 512MiB or 2GiB',
-        fix: "pulumi config set app.memory 512MiB --stack prod",
+        fix: "pulumi config set appMemory 512MiB --stack prod",
       },
       {
-        key: "app.replicas",
+        key: "appReplicas",
         problem: '"two" is not a whole number',
-        fix: "pulumi config set app.replicas 1 --stack prod",
+        fix: "pulumi config set appReplicas 1 --stack prod",
       },
       {
-        key: "app.replica",
-        problem: "is not a key of this project; did you mean app.replicas?",
-        fix: "pulumi config rm app.replica --stack prod",
+        key: "appReplica",
+        problem: "is not a key of this project; did you mean appReplicas?",
+        fix: "pulumi config rm appReplica --stack prod",
       },
     ]);
   });
@@ -143,27 +143,27 @@ void describe("configuration", () => {
     ["a tag that is none", {}, { TAG: "v1 0" }, "TAG"],
     ["a registry with spaces", {}, { TAG: "v1", REGISTRY: "my registry" }, "REGISTRY"],
     ["an unknown mode", {}, { TAG: "v1", MODE: "fast" }, "mode"],
-    ["a port out of range", { "mlops:nginx.httpPort": "70000" }, { TAG: "v1" }, "nginx.httpPort"],
-    ["a port used twice", { "mlops:mlflow.hostPort": "80" }, { TAG: "v1" }, "mlflow.hostPort"],
+    ["a port out of range", { "mlops:httpPort": "70000" }, { TAG: "v1" }, "httpPort"],
+    ["a port used twice", { "mlops:mlflowHostPort": "80" }, { TAG: "v1" }, "mlflowHostPort"],
     [
       "a published app with replicas",
-      { "mlops:app.hostPort": "8000" },
+      { "mlops:appHostPort": "8000" },
       { TAG: "v1" },
-      "app.hostPort",
+      "appHostPort",
     ],
     [
       "a reservation above the limit",
-      { "mlops:app.memoryReservation": "8GiB" },
+      { "mlops:appMemoryReservation": "8GiB" },
       { TAG: "v1" },
-      "app.memoryReservation",
+      "appMemoryReservation",
     ],
     [
       "a cache above its container",
-      { "mlops:redis.maxmemory": "1GiB" },
+      { "mlops:redisMaxmemory": "1GiB" },
       { TAG: "v1" },
-      "redis.maxmemory",
+      "redisMaxmemory",
     ],
-    ["a broken schedule", { "mlops:backup.schedule": "daily" }, { TAG: "v1" }, "backup.schedule"],
+    ["a broken schedule", { "mlops:backupSchedule": "daily" }, { TAG: "v1" }, "backupSchedule"],
   ];
   for (const [what, values, environment, key] of refused)
     void it(`refuses ${what}`, () => {

@@ -128,60 +128,60 @@ export function readConfig(source: ConfigSource): Config {
     stack: source.stack,
     release: readRelease(read),
     network: {
-      bindAddress: read.pattern("network.bindAddress", /^[0-9a-fA-F.:]+$/, "an IP address"),
+      bindAddress: read.pattern("bindAddress", /^[0-9a-fA-F.:]+$/, "an IP address"),
     },
     log: {
-      level: read.oneOf("log.level", ["info", "debug", "warning", "error"]),
-      maxSize: read.pattern("log.maxSize", /^\d+[kmg]$/, "a size such as 10m"),
-      maxFiles: read.integer("log.maxFiles", { min: 1, max: 100 }),
+      level: read.oneOf("logLevel", ["info", "debug", "warning", "error"]),
+      maxSize: read.pattern("logMaxSize", /^\d+[kmg]$/, "a size such as 10m"),
+      maxFiles: read.integer("logMaxFiles", { min: 1, max: 100 }),
     },
-    data: { protect: read.boolean("data.protect") },
+    data: { protect: read.boolean("protectData") },
     backup: {
       schedule: read.pattern(
-        "backup.schedule",
+        "backupSchedule",
         /^$|^(\S+\s+){4}\S+$/,
         'a schedule of five fields such as "0 3 * * *"',
       ),
     },
     app: {
       resources: readResources(read, "app"),
-      replicas: read.integer("app.replicas", { min: 1, max: 32 }),
-      hostPort: read.integer("app.hostPort", OPTIONAL_PORT),
+      replicas: read.integer("appReplicas", { min: 1, max: 32 }),
+      hostPort: read.integer("appHostPort", OPTIONAL_PORT),
       mode: read.oneOf("mode", ["image", "vsc"], "MODE"),
-      shutdownGraceSeconds: read.integer("app.shutdownGraceSeconds", { min: 1, max: 600 }),
+      shutdownGraceSeconds: read.integer("appShutdownGraceSeconds", { min: 1, max: 600 }),
       model: {
-        name: read.pattern("app.model.name", /^[\w.-]+$/, "a model name"),
-        alias: read.pattern("app.model.alias", /^[\w.-]+$/, "a model alias"),
+        name: read.pattern("modelName", /^[\w.-]+$/, "a model name"),
+        alias: read.pattern("modelAlias", /^[\w.-]+$/, "a model alias"),
       },
       cache: {
-        ttl: read.integer("app.cache.ttl", { min: 0 }, "CACHE_TTL"),
-        maxSize: read.integer("app.cache.maxSize", { min: 0 }, "CACHE_MAX_SIZE"),
+        ttl: read.integer("cacheTtl", { min: 0 }, "CACHE_TTL"),
+        maxSize: read.integer("cacheMaxSize", { min: 0 }, "CACHE_MAX_SIZE"),
       },
     },
     postgres: readService(read, "postgres"),
     redis: {
       ...readService(read, "redis"),
-      maxmemory: read.memory("redis.maxmemory", { min: 1 }),
-      maxmemoryPolicy: read.oneOf("redis.maxmemoryPolicy", EVICTION_POLICIES),
+      maxmemory: read.memory("redisMaxmemory", { min: 1 }),
+      maxmemoryPolicy: read.oneOf("redisMaxmemoryPolicy", EVICTION_POLICIES),
     },
     mlflow: {
       ...readService(read, "mlflow"),
-      workers: read.integer("mlflow.workers", { min: 1, max: 8 }),
-      hostPort: read.integer("mlflow.hostPort", OPTIONAL_PORT),
+      workers: read.integer("mlflowWorkers", { min: 1, max: 8 }),
+      hostPort: read.integer("mlflowHostPort", OPTIONAL_PORT),
     },
     nginx: {
       ...readService(read, "nginx"),
-      httpPort: read.integer("nginx.httpPort", PORT),
-      httpsPort: read.integer("nginx.httpsPort", PORT),
-      tls: read.oneOf("nginx.tls", ["off", "self-signed"]),
-      host: read.pattern("nginx.host", /^[A-Za-z0-9.-]+$/, "a host name"),
+      httpPort: read.integer("httpPort", PORT),
+      httpsPort: read.integer("httpsPort", PORT),
+      tls: read.oneOf("tls", ["off", "self-signed"]),
+      host: read.pattern("host", /^[A-Za-z0-9.-]+$/, "a host name"),
     },
     prometheus: {
       ...readService(read, "prometheus"),
-      retention: read.pattern("prometheus.retention", /^\d+[hdwy]$/, "a time such as 15d"),
-      hostPort: read.integer("prometheus.hostPort", OPTIONAL_PORT),
+      retention: read.pattern("prometheusRetention", /^\d+[hdwy]$/, "a time such as 15d"),
+      hostPort: read.integer("prometheusHostPort", OPTIONAL_PORT),
     },
-    exporters: { image: read.text("exporters.image") },
+    exporters: { image: read.text("exportersImage") },
   };
   checkTogether(read, config);
   read.finish();
@@ -189,7 +189,7 @@ export function readConfig(source: ConfigSource): Config {
 }
 
 function readRelease(read: ConfigReader): ReleaseConfig {
-  const required = read.boolean("release.requireTag");
+  const required = read.boolean("requireTag");
   const tag = read.pattern(
     "tag",
     // The grammar of image tags in the OCI distribution specification.
@@ -217,26 +217,26 @@ function readRelease(read: ConfigReader): ReleaseConfig {
 
 function readService(read: ConfigReader, service: string): ServiceConfig {
   return {
-    image: read.pattern(`${service}.image`, /^\S*$/, "an image reference"),
+    image: read.pattern(`${service}Image`, /^\S*$/, "an image reference"),
     resources: readResources(read, service),
   };
 }
 
 function readResources(read: ConfigReader, service: string): Resources {
   const resources = {
-    cpus: read.number(`${service}.cpus`, CPUS),
-    memory: read.memory(`${service}.memory`, MEMORY),
-    cpuReservation: read.number(`${service}.cpuReservation`, { min: 0 }),
-    memoryReservation: read.memory(`${service}.memoryReservation`, { min: 0 }),
+    cpus: read.number(`${service}Cpus`, CPUS),
+    memory: read.memory(`${service}Memory`, MEMORY),
+    cpuReservation: read.number(`${service}CpuReservation`, { min: 0 }),
+    memoryReservation: read.memory(`${service}MemoryReservation`, { min: 0 }),
   };
   if (
     resources.memoryReservation > resources.memory &&
-    read.sound(`${service}.memoryReservation`, `${service}.memory`)
+    read.sound(`${service}MemoryReservation`, `${service}Memory`)
   )
     read.report(
-      `${service}.memoryReservation`,
-      `is larger than ${service}.memory`,
-      read.set(`${service}.memoryReservation`, `${resources.memory}MiB`),
+      `${service}MemoryReservation`,
+      `is larger than ${service}Memory`,
+      read.set(`${service}MemoryReservation`, `${resources.memory}MiB`),
     );
   return resources;
 }
@@ -245,21 +245,21 @@ function readResources(read: ConfigReader, service: string): Resources {
 function checkTogether(read: ConfigReader, config: Config): void {
   if (
     config.redis.maxmemory > config.redis.resources.memory &&
-    read.sound("redis.maxmemory", "redis.memory")
+    read.sound("redisMaxmemory", "redisMemory")
   )
     read.report(
-      "redis.maxmemory",
-      "is larger than redis.memory, so Redis would be killed before it evicts",
-      read.set("redis.maxmemory", `${Math.floor(config.redis.resources.memory / 2)}MiB`),
+      "redisMaxmemory",
+      "is larger than redisMemory, so Redis would be killed before it evicts",
+      read.set("redisMaxmemory", `${Math.floor(config.redis.resources.memory / 2)}MiB`),
     );
   const ports: [string, number][] = [
-    ["nginx.httpPort", config.nginx.httpPort],
+    ["httpPort", config.nginx.httpPort],
     ...(config.nginx.tls === "off"
       ? []
-      : ([["nginx.httpsPort", config.nginx.httpsPort]] satisfies [string, number][])),
-    ["app.hostPort", config.app.hostPort],
-    ["mlflow.hostPort", config.mlflow.hostPort],
-    ["prometheus.hostPort", config.prometheus.hostPort],
+      : ([["httpsPort", config.nginx.httpsPort]] satisfies [string, number][])),
+    ["appHostPort", config.app.hostPort],
+    ["mlflowHostPort", config.mlflow.hostPort],
+    ["prometheusHostPort", config.prometheus.hostPort],
   ];
   const taken = new Map<number, string>();
   for (const [key, port] of ports.filter(([key, port]) => port !== 0 && read.sound(key))) {
@@ -270,11 +270,11 @@ function checkTogether(read: ConfigReader, config: Config): void {
   if (
     config.app.replicas > 1 &&
     config.app.hostPort !== 0 &&
-    read.sound("app.replicas", "app.hostPort")
+    read.sound("appReplicas", "appHostPort")
   )
     read.report(
-      "app.hostPort",
+      "appHostPort",
       `cannot be published by ${config.app.replicas} replicas at once`,
-      read.set("app.hostPort", "0"),
+      read.set("appHostPort", "0"),
     );
 }

@@ -5,7 +5,7 @@ import { ConfigError, type ConfigProblem } from "./error";
 export interface ConfigSource {
   /** Stack name. */
   readonly stack: string;
-  /** Values by full key, such as `mlops:app.replicas`, with the declared defaults filled in. */
+  /** Values by full key, such as `mlops:appReplicas`, with the declared defaults filled in. */
   readonly values: Readonly<Record<string, string>>;
   /** Environment variables, with those of `.env` beneath the real ones. */
   readonly environment: Readonly<Record<string, string | undefined>>;
