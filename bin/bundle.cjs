@@ -1,0 +1,151 @@
+"use strict";
+// Compiles a TypeScript entry point into one file under dist/, only when that file is missing or
+// stale. A start then costs one `stat` per source file; type checking is left to `./mlops test`.
+const { spawnSync } = require("node:child_process");
+const fs = require("node:fs");
+const path = require("node:path");
+
+const root = path.resolve(__dirname, "..");
+const SEAL = "\n//# inputs=";
+// Longer than any seal this project writes; a seal that does not fit is read as stale.
+const SEAL_WINDOW_BYTES = 256 * 1024;
+
+/**
+ * The modules behind Pulumi's function serialization and tracing, which neither the commands nor
+ * their tests use, are most of the time `@pulumi/pulumi` takes to load: leave them out.
+ */
+const withoutUnusedPulumi = {
+  name: "without-unused-pulumi",
+  setup(build) {
+    const empty = () => ({ contents: "module.exports = {};", loader: "js" });
+    build.onLoad(
+      { filter: /@pulumi\/pulumi\/(runtime\/closure\/|typescript-shim|tracing)/ },
+      empty,
+    );
+    build.onLoad({ filter: /node_modules\/(@npmcli\/arborist|@opentelemetry)\// }, empty);
+  },
+};
+
+/** What each bundle is made from. */
+const bundles = {
+  cli: {
+    entry: "cli/main.ts",
+    // Native add-ons are optional speed-ups; their packages fall back to JavaScript.
+    options: {
+      external: ["*.node"],
+      plugins: [withoutUnusedPulumi],
+      minify: true,
+      keepNames: true,
+    },
+  },
+  program: {
+    entry: "index.ts",
+    // The language host loads its own @pulumi/pulumi: a second copy would not see its state.
+    options: { external: ["@pulumi/pulumi"] },
+  },
+};
+
+/** "size:mtime" of a file, or "missing": what a seal remembers of each input. */
+function fingerprint(file) {
+  const stat = fs.statSync(path.join(root, file), { throwIfNoEntry: false });
+  return stat ? `${stat.size}:${stat.mtimeMs}` : "missing";
+}
+
+/** The inputs a bundle was sealed with, or undefined when it is missing or not sealed. */
+function readSeal(file) {
+  let fd;
+  try {
+    fd = fs.openSync(file, "r");
+    const { size } = fs.fstatSync(fd);
+    const length = Math.min(size, SEAL_WINDOW_BYTES);
+    const tail = Buffer.alloc(length);
+    fs.readSync(fd, tail, 0, length, size - length);
+    const text = tail.toString("utf8");
+    const at = text.lastIndexOf(SEAL);
+    return at < 0 ? undefined : JSON.parse(text.slice(at + SEAL.length));
+  } catch {
+    return undefined;
+  } finally {
+    if (fd !== undefined) fs.closeSync(fd);
+  }
+}
+
+function isFresh(file) {
+  const seal = readSeal(file);
+  return (
+    seal !== undefined &&
+    Object.entries(seal).every(([input, sealed]) => fingerprint(input) === sealed)
+  );
+}
+
+/** Inputs worth watching: own sources, and the lockfile for everything under node_modules. */
+function watchedInputs(metafile) {
+  const own = Object.keys(metafile.inputs).filter((input) => !input.includes("node_modules/"));
+  return [...own, "bin/bundle.cjs", "package-lock.json", "package.json"];
+}
+
+const outfileOf = (name) => path.join(root, "dist", `${name}.cjs`);
+
+async function build(name) {
+  const { entry, options } = bundles[name];
+  const outfile = outfileOf(name);
+  const startedAt = Date.now();
+  // Required here because a fresh bundle needs no compiler.
+  const result = await require("esbuild").build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "cjs",
+    outfile,
+    write: false,
+    metafile: true,
+    logLevel: "error",
+    ...options,
+  });
+  const seal = {};
+  for (const input of watchedInputs(result.metafile)) {
+    const stat = fs.statSync(path.join(root, input), { throwIfNoEntry: false });
+    // An input saved while the compiler ran may have been read before the save.
+    seal[input] = stat && stat.mtimeMs >= startedAt ? "changed" : fingerprint(input);
+  }
+  fs.mkdirSync(path.dirname(outfile), { recursive: true });
+  const partial = `${outfile}.${process.pid}.partial`;
+  fs.writeFileSync(partial, result.outputFiles[0].text + SEAL + JSON.stringify(seal) + "\n");
+  // One rename publishes code and seal together, whoever else is building the same.
+  fs.renameSync(partial, outfile);
+}
+
+/**
+ * Path of an up-to-date bundle. Synchronous, because the Pulumi language host requires its program
+ * so: a stale bundle is built by a second process that is waited for.
+ *
+ * @param {"cli" | "program"} name
+ * @returns {string}
+ */
+function bundle(name) {
+  const outfile = outfileOf(name);
+  if (!isFresh(outfile)) {
+    const built = spawnSync(process.execPath, [__filename, name], {
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+    if (built.status !== 0) {
+      throw new Error(
+        `${bundles[name].entry} could not be compiled: correct the error above and try again. ` +
+          "If a module was not found, run: npm ci",
+      );
+    }
+  }
+  return outfile;
+}
+
+module.exports = { bundle };
+
+if (require.main === module) {
+  build(process.argv[2]).catch((error) => {
+    // esbuild has already printed its own diagnostics.
+    if (!error.errors) console.error(error.message);
+    process.exitCode = 1;
+  });
+}

@@ -1,0 +1,14 @@
+import { Option } from "commander";
+
+/** `--stack`, the same for every command. */
+export const stackOption = (): Option =>
+  new Option("-s, --stack <name>", "stack to work on").default("dev");
+
+/** `--json`, for commands that print data. */
+export const jsonOption = (): Option => new Option("--json", "print the result as JSON");
+
+/** The part of every help text that shows how the command is used. */
+export const examples = (...lines: readonly string[]): string =>
+  ["", lines.length === 1 ? "Example:" : "Examples:", ...lines.map((line) => `  ${line}`)].join(
+    "\n",
+  );

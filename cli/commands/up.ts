@@ -1,0 +1,96 @@
+import { createInterface } from "node:readline/promises";
+import { Command } from "commander";
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import type { Context } from "../context";
+import { CommandError } from "../errors";
+import { runOperation, type OperationRequest } from "../operation";
+import type { Changes } from "../operation-progress";
+import { checkBeforeDeployment, requireFreeSpace } from "../preflight";
+import { recover } from "../recovery";
+import { setUp, type Tools } from "../setup";
+import { openStack, readOutputs } from "../stack";
+import { loadConfig } from "../stack-config";
+import { hasChanges, summarize } from "../summary";
+import { examples, jsonOption, stackOption } from "./options";
+
+interface UpOptions {
+  readonly stack: string;
+  readonly yes?: true;
+  readonly adopt?: true;
+  readonly json?: true;
+}
+
+/** Rough size of what set-up itself writes: packages, compilers' caches, programs. */
+const SET_UP_BYTES = 2 ** 30;
+
+/** `./mlops up`: set-up where it is missing, then the deployment. */
+export function upCommand(context: Context): Command {
+  return new Command("up")
+    .description("Install what is missing on this machine and deploy the stack.")
+    .addOption(stackOption())
+    .option("-y, --yes", "do not ask before something that runs is replaced or deleted")
+    .option("--adopt", "take over containers of this stack that the state does not know")
+    .addOption(jsonOption())
+    .addHelpText("after", examples("./mlops up", "TAG=v1.0.0 ./mlops up --stack prod"))
+    .action((options: UpOptions) => up(context, options));
+}
+
+async function up(context: Context, options: UpOptions): Promise<void> {
+  const name = options.stack;
+  const retry = `./mlops up --stack ${name}`;
+  // In the order of their cost: what can be refused is refused before anything is touched.
+  const config = await loadConfig(context, name);
+  await requireFreeSpace(context.cacheDir, SET_UP_BYTES);
+  const tools = await setUp(context, { retry, images: true });
+  await checkBeforeDeployment(context, tools, config, retry);
+  const stack = await openStack(context, tools, name, true);
+  await recover(context, tools, stack, options.adopt === true, retry);
+  if (context.terminal.isInteractive && process.stdin.isTTY && options.yes !== true)
+    await confirm(context, tools, stack, retry);
+  const request: OperationRequest = {
+    name: "Deployment",
+    title: `Deploying ${name}`,
+    retry,
+    changesState: true,
+  };
+  const progress = await runOperation(context, tools, stack, request, (callbacks) =>
+    stack.up(callbacks),
+  );
+  const outputs = await readOutputs(context, tools, name);
+  if (options.json) context.terminal.printJson({ stack: name, changes: progress.changes, outputs });
+  else {
+    context.terminal.note(summarize(progress.changes, "done"));
+    for (const [output, value] of Object.entries(outputs))
+      if (/url$/i.test(output)) context.terminal.print(`${output.padEnd(10)} ${String(value)}`);
+    const flag = name === "dev" ? "" : ` --stack ${name}`;
+    context.terminal.note(
+      hasChanges(progress.changes)
+        ? `Next: ./mlops train${flag} makes a first model, ./mlops predict${flag} asks it, ./mlops status${flag} shows what runs.`
+        : "",
+    );
+  }
+}
+
+/** Asks before anything that exists is replaced or deleted; what is only new needs no question. */
+async function confirm(context: Context, tools: Tools, stack: Stack, retry: string): Promise<void> {
+  const request: OperationRequest = {
+    name: "Preview",
+    title: `Looking what changes in ${stack.name}`,
+    retry,
+    changesState: false,
+  };
+  const { changes } = await runOperation(context, tools, stack, request, (callbacks) =>
+    stack.preview(callbacks),
+  );
+  if (!touchesExisting(changes)) return;
+  context.terminal.note(`${summarize(changes, "planned")} ./mlops preview shows each difference.`);
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await terminal.question("Go on? [y/N] ").finally(() => {
+    terminal.close();
+  });
+  if (!/^y(es)?$/i.test(answer.trim()))
+    throw new CommandError("Not confirmed; nothing was changed.", `To go on: ${retry} --yes`);
+}
+
+const touchesExisting = (changes: Changes): boolean =>
+  (changes["replace"] ?? 0) + (changes["delete"] ?? 0) > 0;

@@ -1,0 +1,172 @@
+import type { WriteStream } from "node:fs";
+import type { EngineEvent, StepEventMetadata } from "@pulumi/pulumi/automation/index.js";
+import ora, { type Ora } from "ora";
+import type { Terminal } from "./terminal";
+
+/** How often it is said what still runs, where no terminal shows a progress line. */
+const REPORT_EVERY_SECONDS = 30;
+const LAST_LINE_LENGTH = 60;
+
+/** Words for the engine's operations: while they run, and when they are done. */
+const VERBS: Readonly<Record<string, readonly [running: string, done: string]>> = {
+  create: ["creating", "created"],
+  update: ["updating", "updated"],
+  delete: ["deleting", "deleted"],
+  replace: ["replacing", "replaced"],
+  "create-replacement": ["creating new", "created new"],
+  "delete-replaced": ["deleting old", "deleted old"],
+  read: ["reading", "read"],
+  refresh: ["refreshing", "refreshed"],
+};
+
+interface Running {
+  readonly text: string;
+  readonly startedAt: number;
+}
+
+/** The number of resources by what was done to them. */
+export type Changes = Readonly<Partial<Record<string, number>>>;
+
+/**
+ * Shows a Pulumi operation as it goes: a line for every resource that changed with the seconds it
+ * took, and what runs at the moment. Collects what a command needs afterwards.
+ */
+export class OperationProgress {
+  /** Messages of errors, without colours. */
+  readonly errors: string[] = [];
+  /** Counts by operation, from the engine's own summary. */
+  changes: Changes = {};
+  /** Outputs of the stack, as far as the engine told them. */
+  outputs: Readonly<Record<string, unknown>> = {};
+
+  private readonly running = new Map<string, Running>();
+  private readonly spinner: Ora | undefined;
+  private readonly timer: NodeJS.Timeout;
+  private readonly startedAt = performance.now();
+  private lastLine = "";
+
+  constructor(
+    private readonly terminal: Terminal,
+    private readonly title: string,
+    private readonly log: WriteStream,
+  ) {
+    this.spinner = terminal.isInteractive
+      ? ora({ text: title, stream: process.stderr, discardStdin: false }).start()
+      : undefined;
+    if (this.spinner === undefined) terminal.note(`${title} …`);
+    this.timer = setInterval(
+      () => {
+        this.report();
+      },
+      this.spinner === undefined ? REPORT_EVERY_SECONDS * 1000 : 200,
+    );
+  }
+
+  /** Takes in one event of the engine. */
+  handle(event: EngineEvent): void {
+    if (event.resourcePreEvent !== undefined) this.begin(event.resourcePreEvent.metadata);
+    if (event.resOutputsEvent !== undefined) this.end(event.resOutputsEvent.metadata);
+    if (event.resOpFailedEvent !== undefined) this.fail(event.resOpFailedEvent.metadata);
+    if (event.summaryEvent !== undefined) this.changes = event.summaryEvent.resourceChanges;
+    if (event.diagnosticEvent !== undefined) {
+      const { message, severity, urn } = event.diagnosticEvent;
+      this.diagnose(plain(message).trimEnd(), severity, urn);
+    }
+  }
+
+  /** Ends the display. */
+  finish(succeeded: boolean): void {
+    clearInterval(this.timer);
+    const text = `${this.title} ${secondsSince(this.startedAt)} s`;
+    if (this.spinner === undefined)
+      this.terminal.note(
+        `${this.title}: ${succeeded ? "done in" : "failed after"} ${secondsSince(this.startedAt)} s`,
+      );
+    else if (succeeded) this.spinner.succeed(text);
+    else this.spinner.fail(text);
+  }
+
+  private begin(metadata: StepEventMetadata): void {
+    const verbs = VERBS[metadata.op];
+    if (verbs === undefined || !isShown(metadata)) return;
+    const text = `${verbs[0]} ${describe(metadata)}`;
+    this.running.set(key(metadata), { text, startedAt: performance.now() });
+  }
+
+  private end(metadata: StepEventMetadata): void {
+    if (metadata.type === "pulumi:pulumi:Stack") this.outputs = metadata.new?.outputs ?? {};
+    const started = this.running.get(key(metadata));
+    this.running.delete(key(metadata));
+    const verbs = VERBS[metadata.op];
+    if (verbs === undefined || started === undefined || isQuiet(metadata.op)) return;
+    const seconds = this.terminal.style("dim", `${secondsSince(started.startedAt)} s`);
+    this.line(`  ${this.mark(true)} ${verbs[1]} ${describe(metadata)} ${seconds}`);
+  }
+
+  private fail(metadata: StepEventMetadata): void {
+    const started = this.running.get(key(metadata));
+    this.running.delete(key(metadata));
+    if (started !== undefined) this.line(`  ${this.mark(false)} failed ${started.text}`);
+  }
+
+  private diagnose(message: string, severity: string, urn: string | undefined): void {
+    if (message === "") return;
+    this.log.write(`${severity}: ${message}\n`);
+    const name = urn === undefined || urn === "" ? "" : `${nameOf(urn)}: `;
+    if (severity === "error") this.errors.push(`${name}${message}`);
+    // Plugins of this project's own toolchain are on PATH on purpose.
+    else if (severity === "warning" && !/using pulumi-\S+ from \$PATH/.test(message))
+      this.line(`  ${this.terminal.style("yellow", "warning")} ${name}${message}`);
+    else this.lastLine = message.split("\n").at(-1) ?? "";
+  }
+
+  private mark(good: boolean): string {
+    return good ? this.terminal.style("green", "✓") : this.terminal.style("red", "✗");
+  }
+
+  /** Writes a line above the progress line. */
+  private line(text: string): void {
+    this.spinner?.clear();
+    this.terminal.note(text);
+    this.spinner?.render();
+  }
+
+  private report(): void {
+    // What runs longest is what the rest waits for.
+    const [longest] = this.running.values();
+    const now =
+      longest === undefined
+        ? ""
+        : `${longest.text} ${secondsSince(longest.startedAt)} s  ${this.lastLine.slice(0, LAST_LINE_LENGTH)}`;
+    const others = this.running.size > 1 ? ` (and ${this.running.size - 1} more)` : "";
+    const text =
+      `${this.title} ${secondsSince(this.startedAt)} s  ${now.trimEnd()}${others}`.trimEnd();
+    if (this.spinner === undefined) this.terminal.note(text);
+    else this.spinner.text = text;
+  }
+}
+
+const secondsSince = (startedAt: number): number =>
+  Math.round((performance.now() - startedAt) / 1000);
+
+/** One resource can be created and deleted in the same run, when it is replaced. */
+const key = (metadata: StepEventMetadata): string => `${metadata.op} ${metadata.urn}`;
+
+/** Components and providers are only brackets around what is really done. */
+const isShown = (metadata: StepEventMetadata): boolean =>
+  metadata.provider !== "" && !metadata.type.startsWith("pulumi:");
+
+/** Done for every resource, changed or not. */
+const isQuiet = (operation: string): boolean => operation === "refresh" || operation === "read";
+
+/** The last part of a URN, the resource's name. */
+const nameOf = (urn: string): string => urn.slice(urn.lastIndexOf("::") + 2);
+
+/** Such as `Container mlops-dev-redis`. */
+function describe(metadata: StepEventMetadata): string {
+  const type = metadata.type.slice(metadata.type.lastIndexOf(":") + 1);
+  return `${type} ${nameOf(metadata.urn)}`;
+}
+
+/** Takes out the engine's colour marks, such as `<{%fg 1%}>`. */
+const plain = (text: string): string => text.replace(/<\{%.*?%\}>/g, "");

@@ -1,0 +1,59 @@
+import { delimiter } from "node:path";
+import { execa } from "execa";
+import type { Context } from "../context";
+import { CommandError } from "../errors";
+import { runStep } from "../step";
+import { aptInstall } from "./apt";
+import { findPrograms, linkPrivately, privateBin, searchPath } from "./programs";
+
+/** Docker clients before this one build with BuildKit by themselves; later ones need buildx. */
+const FIRST_WITHOUT_BUILDER = 23;
+
+/**
+ * Makes sure of a `docker` client that can build with BuildKit.
+ *
+ * @returns folders to put first on PATH, so that children find that client.
+ */
+export async function ensureDockerClient(context: Context, retry: string): Promise<string[]> {
+  const found = await findBuildClient(context);
+  if (found !== undefined) return usingClient(context, found);
+  await runStep(
+    context,
+    { name: "docker-client", title: "Installing a Docker client that can build images", retry },
+    (step) => aptInstall(step, ["docker.io"], ["docker-cli", "docker-buildx"]),
+  );
+  const installed = await findBuildClient(context);
+  if (installed === undefined)
+    throw new CommandError(
+      "No docker client on this machine can build with BuildKit, not even after installing docker.io.",
+      "Install docker with its buildx plugin, then run the command again.",
+    );
+  return usingClient(context, installed);
+}
+
+async function usingClient(context: Context, client: string): Promise<string[]> {
+  const own = privateBin(context);
+  const path = (context.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== own);
+  const [first] = await findPrograms("docker", path);
+  if (client === first) return [];
+  await linkPrivately(context, "docker", client);
+  return [own];
+}
+
+async function findBuildClient(context: Context): Promise<string | undefined> {
+  const own = privateBin(context);
+  const folders = searchPath(context.env).filter((folder) => folder !== own);
+  for (const client of await findPrograms("docker", folders))
+    if (await canBuild(client)) return client;
+  return undefined;
+}
+
+async function canBuild(client: string): Promise<boolean> {
+  // "Docker version 28.2.2, build e6534b4"; podman's stand-in says something else.
+  const version = await execa(client, ["--version"], { reject: false, stdin: "ignore" });
+  const major = /^Docker version (\d+)\./.exec(version.stdout)?.[1];
+  if (major === undefined) return false;
+  if (Number(major) < FIRST_WITHOUT_BUILDER) return true;
+  const buildx = await execa(client, ["buildx", "version"], { reject: false, stdin: "ignore" });
+  return !buildx.failed;
+}

@@ -1,0 +1,61 @@
+import { delimiter, join } from "node:path";
+import type Docker from "dockerode";
+import type { Context } from "../context";
+import { ensureBackend } from "./backend";
+import { ensureBaseImage } from "./base-image";
+import { ensureDockerClient } from "./docker-client";
+import { ensureEngine } from "./engine";
+import { ensureToolchain } from "./toolchain";
+
+/** What a command has to work with once set-up is done. */
+export interface Tools {
+  readonly docker: Docker;
+  /** Whether this run started the Docker engine. */
+  readonly engineStarted: boolean;
+  /** Variables that differ from the caller's environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Folder of Pulumi's state, where it is in files on this machine. */
+  readonly stateFolder: string | undefined;
+  /** Where the passphrase comes from, in words for a message. */
+  readonly passphraseSource: string;
+  /** Folder with `bin/pulumi`, where it is not the one on the caller's PATH. */
+  readonly pulumiRoot: string | undefined;
+}
+
+/** What is asked of {@link setUp}. */
+export interface SetUpRequest {
+  /** Command that the user started, to be repeated when a step fails. */
+  readonly retry: string;
+  /** Whether images may have to be built. */
+  readonly images: boolean;
+}
+
+/**
+ * Makes sure of everything the commands need, and does nothing where it is there. Every step can
+ * be killed at any moment and done again.
+ */
+export async function setUp(context: Context, request: SetUpRequest): Promise<Tools> {
+  const backend = await ensureBackend(context);
+  const engine = await ensureEngine(context, request.retry);
+  const clientFolders = await ensureDockerClient(context, request.retry);
+  const toolchain = await ensureToolchain(context, request.retry);
+  const toolchainFolders = toolchain.root === undefined ? [] : [join(toolchain.root, "bin")];
+  const path = [...clientFolders, ...toolchainFolders, context.env["PATH"] ?? ""];
+  const env = {
+    PATH: path.join(delimiter),
+    // Docker clients before 23 ask for it; later ones ignore it.
+    DOCKER_BUILDKIT: "1",
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    ...toolchain.env,
+    ...backend.env,
+  };
+  if (request.images) await ensureBaseImage(context, engine.docker, env, request.retry);
+  return {
+    docker: engine.docker,
+    engineStarted: engine.started,
+    env,
+    stateFolder: backend.stateFolder,
+    passphraseSource: backend.passphraseSource,
+    pulumiRoot: toolchain.root,
+  };
+}

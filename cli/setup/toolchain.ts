@@ -1,0 +1,156 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
+import type { Context } from "../context";
+import { CommandError, messageOf } from "../errors";
+import { withLock } from "../lock";
+import { runStep, type Step } from "../step";
+import { findPrograms, searchPath } from "./programs";
+
+/** Long enough for the archive on a slow line; a host that cannot be reached is known at once. */
+const DOWNLOAD_TIMEOUT_MS = 10 * 60_000;
+
+/** A program that is built from `toolchain/`, as `toolchain/targets.json` lists it. */
+interface Target {
+  /** File name of the program. */
+  readonly name: string;
+  /** Folder of the Go module, relative to `toolchain/`. */
+  readonly module: string;
+  /** What is given to `go build` there. */
+  readonly package: string;
+}
+
+/** The Pulumi command line and its plugins. */
+export interface Toolchain {
+  /** Folder with `bin/pulumi`, or undefined where the one on PATH is used. */
+  readonly root: string | undefined;
+  /** Variables that Pulumi needs with it. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/**
+ * Makes sure of Pulumi: the one on PATH, else the official download, else built from
+ * `toolchain/`. Plugins come with the build; with the others Pulumi gets them by itself.
+ */
+export async function ensureToolchain(context: Context, retry: string): Promise<Toolchain> {
+  const folder = join(context.cacheDir, "toolchain");
+  if (await isOnPath(context, folder)) return { root: undefined, env: {} };
+  const downloaded = join(context.cacheDir, "pulumi", await sdkVersion(context));
+  if (existsSync(downloaded)) return { root: downloaded, env: {} };
+  const built = join(folder, await contentHash(context));
+  const result: Toolchain = {
+    root: built,
+    // The plugins stand beside the command line, and nowhere else.
+    env: { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" },
+  };
+  if (existsSync(built)) return result;
+  return withLock(context, "toolchain", async () => {
+    if (existsSync(built)) return result;
+    if (existsSync(downloaded) || (await download(context, downloaded, retry)))
+      return { root: downloaded, env: {} };
+    await runStep(
+      context,
+      { name: "toolchain", title: "Building Pulumi and its plugins from toolchain/", retry },
+      (step) => build(context, step, built),
+    );
+    context.terminal.note(`Pulumi: built from toolchain/, kept in ${built}`);
+    return result;
+  });
+}
+
+/** Whether a Pulumi that is not from this project's own cache is on PATH. */
+async function isOnPath(context: Context, cache: string): Promise<boolean> {
+  const folders = (context.env["PATH"] ?? "")
+    .split(":")
+    .filter((folder) => folder !== "" && !folder.startsWith(cache + sep));
+  return (await findPrograms("pulumi", folders)).length > 0;
+}
+
+/** Version of the SDK that the program uses; the command line has to be of the same. */
+async function sdkVersion(context: Context): Promise<string> {
+  const file = join(context.root, "node_modules", "@pulumi", "pulumi", "package.json");
+  const { version } = JSON.parse(await readFile(file, "utf8")) as { version: string };
+  return version;
+}
+
+/** Gets the official release by Pulumi's own installer. Returns whether it could be had. */
+async function download(context: Context, target: string, retry: string): Promise<boolean> {
+  const partial = `${target}.partial`;
+  await rm(partial, { recursive: true, force: true });
+  let refusal: string | undefined;
+  await runStep(
+    context,
+    { name: "pulumi-download", title: "Looking for Pulumi's official download", retry },
+    async (step) => {
+      const { PulumiCommand } = await import("@pulumi/pulumi/automation/index.js");
+      const timeout = new Promise<never>((_, reject) => {
+        setTimeout(() => {
+          reject(new Error("it took too long"));
+        }, DOWNLOAD_TIMEOUT_MS).unref();
+      });
+      try {
+        await Promise.race([PulumiCommand.install({ root: partial }), timeout]);
+        await rename(partial, target);
+      } catch (error) {
+        refusal = messageOf(error).split("\n")[0] ?? "";
+        step.say(refusal);
+        await rm(partial, { recursive: true, force: true });
+      }
+    },
+  );
+  context.terminal.note(
+    refusal === undefined
+      ? `Pulumi: official download, kept in ${target}`
+      : `Pulumi: no official download (${refusal})`,
+  );
+  return refusal === undefined;
+}
+
+async function build(context: Context, step: Step, target: string): Promise<void> {
+  const source = join(context.root, "toolchain");
+  const [go] = await findPrograms("go", [...searchPath(context.env), "/usr/local/go/bin"]);
+  if (go === undefined)
+    throw new CommandError(
+      "Pulumi is not installed, cannot be downloaded here, and there is no Go to build it with.",
+      `Install Go ${await goVersion(source)} or newer, or Pulumi itself, then run the command again.`,
+    );
+  // Kept when a build is killed: what is finished in it is not built again.
+  const partial = `${target}.partial`;
+  const { targets } = JSON.parse(await readFile(join(source, "targets.json"), "utf8")) as {
+    targets: readonly Target[];
+  };
+  await mkdir(join(partial, "bin"), { recursive: true });
+  for (const [index, { name, module, package: pkg }] of targets.entries()) {
+    const program = join(partial, "bin", name);
+    if (existsSync(program)) continue;
+    step.say(`${name} (${index + 1} of ${targets.length})`);
+    await step.run(go, ["build", "-trimpath", "-ldflags=-s -w", "-o", `${program}.partial`, pkg], {
+      cwd: join(source, module),
+      // A workspace or flags of the user's own must not change what is built.
+      env: { GOWORK: "off", GOFLAGS: "-mod=readonly -buildvcs=false", CGO_ENABLED: "0" },
+    });
+    await rename(`${program}.partial`, program);
+  }
+  await rename(partial, target);
+}
+
+async function goVersion(source: string): Promise<string> {
+  const module = await readFile(join(source, "go.mod"), "utf8");
+  return /^go (\S+)$/m.exec(module)?.[1] ?? "";
+}
+
+/** Hash of all files that the programs are built from, and of the kind of machine. */
+async function contentHash(context: Context): Promise<string> {
+  const source = join(context.root, "toolchain");
+  const entries = await readdir(source, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile() && !entry.name.endsWith("_test.go"))
+    .map((entry) => relative(source, join(entry.parentPath, entry.name)))
+    .sort();
+  const contents = await Promise.all(files.map((file) => readFile(join(source, file))));
+  const hash = createHash("sha256").update(`${process.platform} ${process.arch}\0`);
+  for (const [index, content] of contents.entries())
+    hash.update(`${files[index]}\0${content.length}\0`).update(content);
+  return hash.digest("hex").slice(0, 16);
+}
