@@ -19,6 +19,8 @@ interface Target {
   readonly module: string;
   /** What is given to `go build` there. */
   readonly package: string;
+  /** Flags for the linker, such as the version that the program is to report. */
+  readonly ldflags?: string;
 }
 
 /** The Pulumi command line and its plugins. */
@@ -121,11 +123,12 @@ async function build(context: Context, step: Step, target: string): Promise<void
     targets: readonly Target[];
   };
   await mkdir(join(partial, "bin"), { recursive: true });
-  for (const [index, { name, module, package: pkg }] of targets.entries()) {
+  for (const [index, { name, module, package: pkg, ldflags = "" }] of targets.entries()) {
     const program = join(partial, "bin", name);
     if (existsSync(program)) continue;
     step.say(`${name} (${index + 1} of ${targets.length})`);
-    await step.run(go, ["build", "-trimpath", "-ldflags=-s -w", "-o", `${program}.partial`, pkg], {
+    const flags = ["-trimpath", `-ldflags=-s -w ${ldflags}`];
+    await step.run(go, ["build", ...flags, "-o", `${program}.partial`, pkg], {
       cwd: join(source, module),
       // A workspace or flags of the user's own must not change what is built.
       env: { GOWORK: "off", GOFLAGS: "-mod=readonly -buildvcs=false", CGO_ENABLED: "0" },
@@ -145,7 +148,7 @@ async function contentHash(context: Context): Promise<string> {
   const source = join(context.root, "toolchain");
   const entries = await readdir(source, { recursive: true, withFileTypes: true });
   const files = entries
-    .filter((entry) => entry.isFile() && !entry.name.endsWith("_test.go"))
+    .filter((entry) => entry.isFile() && !/(_test\.go|\.test\.ts|\.md)$/.test(entry.name))
     .map((entry) => relative(source, join(entry.parentPath, entry.name)))
     .sort();
   const contents = await Promise.all(files.map((file) => readFile(join(source, file))));

@@ -1,0 +1,10 @@
+// The Terraform provider keeps its constructor in an internal package, which Go lets only
+// packages below the same path import. This module is named to be below it.
+module github.com/terraform-providers/terraform-provider-random/shim
+
+go 1.26
+
+require (
+	github.com/hashicorp/terraform-plugin-framework v1.19.0
+	github.com/terraform-providers/terraform-provider-random v1.3.2-0.20260513075824-f8d869dc98d9
+)
