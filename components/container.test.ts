@@ -67,7 +67,7 @@ for (const stackName of ["dev", "staging", "prod"])
         assert.equal(inputs.memorySwap, inputs.memory, "no swap beyond the limit");
         assert.ok(Number(inputs.cpus) > 0);
         assert.deepEqual(inputs.ulimits, [
-          { name: "nofile", soft: 65536, hard: 65536 },
+          { name: "nofile", soft: 16384, hard: 16384 },
           { name: "nproc", soft: 4096, hard: 4096 },
         ]);
         assert.equal(inputs.logDriver, "json-file");

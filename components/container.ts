@@ -83,7 +83,7 @@ export class Containers extends pulumi.ComponentResource {
           : // 1024 is the engine's weight of one full share.
             { cpuShares: Math.round(1024 * spec.resources.cpuReservation) }),
         ulimits: [
-          { name: "nofile", soft: 65536, hard: 65536 },
+          { name: "nofile", soft: 16384, hard: 16384 },
           { name: "nproc", soft: 4096, hard: 4096 },
         ],
         logDriver: "json-file",
