@@ -30,6 +30,24 @@ type CommandState struct {
 	Result
 }
 
+// WireDependencies implements infer.ExplicitDependencies: a command that is given a secret may write
+// it, so what it leaves behind is secret then.
+func (Command) WireDependencies(
+	fields infer.FieldSelector, arguments *CommandArgs, state *CommandState,
+) {
+	given := []infer.InputField{
+		fields.InputField(&arguments.Create).Secret(),
+		fields.InputField(&arguments.Update).Secret(),
+		fields.InputField(&arguments.Environment).Secret(),
+		fields.InputField(&arguments.Stdin).Secret(),
+		fields.InputField(&arguments.Interpreter).Secret(),
+	}
+	fields.OutputField(&state.Stdout).DependsOn(given...)
+	fields.OutputField(&state.Stderr).DependsOn(given...)
+	fields.OutputField(&state.Assets).DependsOn(given...)
+	fields.OutputField(&state.Archive).DependsOn(given...)
+}
+
 // idLength is the length, in hexadecimal digits, of the random part of a resource's id.
 const idLength = 8
 

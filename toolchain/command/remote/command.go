@@ -49,6 +49,21 @@ type CommandState struct {
 	Result
 }
 
+// WireDependencies implements infer.ExplicitDependencies: a command that is given a secret may write
+// it, so what it leaves behind is secret then. The connection, always secret, is not given to it.
+func (Command) WireDependencies(
+	fields infer.FieldSelector, arguments *CommandArgs, state *CommandState,
+) {
+	given := []infer.InputField{
+		fields.InputField(&arguments.Create).Secret(),
+		fields.InputField(&arguments.Update).Secret(),
+		fields.InputField(&arguments.Environment).Secret(),
+		fields.InputField(&arguments.Stdin).Secret(),
+	}
+	fields.OutputField(&state.Stdout).DependsOn(given...)
+	fields.OutputField(&state.Stderr).DependsOn(given...)
+}
+
 // idLength is the length, in hexadecimal digits, of the random part of a resource's id.
 const idLength = 8
 
