@@ -22,6 +22,8 @@ export interface MlflowArgs {
 
 const USER = "10001:10001";
 const PORT = 5000;
+/** Path under which nginx serves MLflow. */
+const PREFIX = "/mlflow";
 
 /**
  * MLflow's tracking server and model registry: records in Postgres, artifacts on a named volume
@@ -70,7 +72,7 @@ export class Mlflow extends pulumi.ComponentResource {
         "--serve-artifacts",
         "--artifacts-destination=/mlflow/artifacts",
         "--default-artifact-root=mlflow-artifacts:/",
-        "--static-prefix=/mlflow",
+        `--static-prefix=${PREFIX}`,
         `--allowed-hosts=${allowedHosts(args).join(",")}`,
         `--cors-allowed-origins=${args.publicHosts.flatMap((host) => [`http://${host}`, `https://${host}`]).join(",")}`,
         "--expose-prometheus=/run/mlflow",
@@ -84,9 +86,8 @@ export class Mlflow extends pulumi.ComponentResource {
       tmpfs: [{ path: "/tmp", size: 256 }, { path: "/run/mlflow" }],
       health: {
         command: [
-          "python",
-          "-c",
-          `import urllib.request; urllib.request.urlopen("http://127.0.0.1:${PORT}/health", timeout=4)`,
+          ..."busybox wget -q -O /dev/null".split(" "),
+          `http://127.0.0.1:${PORT}${PREFIX}/health`,
         ],
         interval: 10,
       },
