@@ -84,6 +84,9 @@ class _PasswordFile(CredentialProvider):
     def get_credentials(self) -> tuple[str]:
         return (read_secret(self._path, "REDIS_PASSWORD_FILE").get_secret_value(),)
 
+    async def get_credentials_async(self) -> tuple[str]:
+        return self.get_credentials()
+
 
 class Cache:
     """Look-up and writing of predictions; failures show in `dependency`, never to the caller."""
@@ -153,10 +156,11 @@ class Cache:
             self.queue.count_dropped(len(entries), "unavailable")
 
     async def probe(self) -> None:
-        """Raise unless Redis answers a ping within the time that a request would give it."""
+        """Raise unless Redis answers; to be used again, as fast as a request needs it."""
         try:
             await self._ping(CONNECT_SECONDS)
-            await self._ping(self._settings.cache_timeout_seconds)
+            if not self.dependency.is_up:
+                await self._ping(self._settings.cache_timeout_seconds)
         except BaseException:
             # Connections from before an outage would each fail once more.
             await self._redis.connection_pool.disconnect(inuse_connections=False)

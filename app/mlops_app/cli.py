@@ -37,8 +37,34 @@ def migrate() -> None:
     from mlops_app.migrate import migrate as run
 
     settings = Settings.from_environment()
-    configure_logging(settings.log_level)
-    click.echo(json.dumps({"result": "migrated", **run(settings)}))
+    configure_logging(settings.log_level, sys.stderr)
+    _print({"event": "result", **run(settings)})
+
+
+@commands.command()
+@click.option(
+    "--inverse-regularization",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="C of the logistic regression; smaller is simpler.",
+)
+def train(inverse_regularization: float) -> None:
+    """Train, register, and move the alias if the new version is no worse.
+
+    Prints one JSON object per step, the result last.
+    """
+    from mlops_app.training import Parameters
+    from mlops_app.training import train as run
+
+    settings = Settings.from_environment()
+    configure_logging(settings.log_level, sys.stderr)
+    result = run(settings, Parameters(inverse_regularization), _print)
+    _print({"event": "result", **result})
+
+
+def _print(line: dict[str, object]) -> None:
+    click.echo(json.dumps(line))
 
 
 def main() -> None:

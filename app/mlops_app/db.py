@@ -43,7 +43,6 @@ async def connect(settings: Settings, name: str) -> psycopg.AsyncConnection:
     return await psycopg.AsyncConnection.connect(
         settings.database_url,
         autocommit=True,
-        options="-c statement_timeout=10s",
         **_arguments(settings, name),
     )
 

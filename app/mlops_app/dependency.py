@@ -60,7 +60,16 @@ class Dependency:
 
 
 def describe(error: BaseException) -> str:
-    """Return the error's type and first line: enough for health, short enough for a table."""
+    """Return type and first line of an error: enough for health, short enough for a table.
+
+    Where a client library wraps the operating system's error (connection refused, name not known,
+    time-out) several times, that error is the cause a person can act on, and is what is returned.
+    """
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.errno is not None:
+            error = inner
+        inner = inner.__cause__ or inner.__context__
     first_line = next(iter(str(error).strip().splitlines()), "")
     return f"{type(error).__name__}: {first_line}"[:300] if first_line else type(error).__name__
 

@@ -1,7 +1,8 @@
-"""JSON lines on stdout: one object per event, from this app and from its libraries alike."""
+"""JSON lines: one object per event, from this app and from its libraries alike."""
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 
@@ -11,11 +12,12 @@ Logger = structlog.stdlib.BoundLogger
 QUIET_LOGGERS = ("uvicorn.access", "alembic.runtime.plugins", "httpx", "mlflow.tracking.fluent")
 
 
-def configure_logging(level: str) -> None:
-    """Send all logging to stdout as JSON.
+def configure_logging(level: str, stream: TextIO = sys.stdout) -> None:
+    """Send all logging to one stream as JSON.
 
     Args:
         level: `debug`, `info`, `warning` or `error`.
+        stream: stderr for commands whose result is on stdout.
 
     Tracebacks are plain text without local variables, which could hold a secret.
 
@@ -36,7 +38,7 @@ def configure_logging(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -74,11 +74,9 @@ class ModelStore:
             model = await asyncio.to_thread(self._download_and_load, version)
         except RegistryError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (a model may raise anything)
             # The model that answers stays: a bad version must not take the service down.
-            self.refused = f"version {version.version} cannot be served: {describe(error)}"
-            self._metrics.model_loads.labels(result="refused").inc()
-            log.exception("model refused", model=version.name, version=version.version)
+            self._refuse(version, error)
             return
         self._swap(model)
 
@@ -102,6 +100,14 @@ class ModelStore:
             seconds=round(model.load_seconds, 3),
         )
 
+    def _refuse(self, version: ModelVersion, error: Exception) -> None:
+        refused = f"version {version.version} cannot be served: {describe(error)}"
+        self._metrics.model_loads.labels(result="refused").inc()
+        # It is tried again at each poll, since the cause may be a full disk; told once.
+        if refused != self.refused:
+            log.error("model refused", reason=refused, exc_info=error)
+        self.refused = refused
+
     def _set_info(self, version: ModelVersion, value: int) -> None:
         self._metrics.model_info.labels(
             name=version.name, version=version.version, alias=self._settings.model_alias
@@ -109,4 +115,5 @@ class ModelStore:
 
     def _report(self, attempt: RetryCallState) -> None:
         error = attempt.outcome.exception() if attempt.outcome else None
-        self._mlflow.down(error if error is not None else "no answer")
+        if error is not None:
+            self._mlflow.down(str(error))

@@ -120,12 +120,13 @@ def _count(runtime: Runtime, model: LoadedModel, answers: Sequence[Answer]) -> N
 
 def _log(runtime: Runtime, request: Request, model: LoadedModel, answers: Sequence[Answer]) -> None:
     latency_ms = (time.perf_counter() - request.state.started) * 1000
-    now = datetime.now(UTC)
+    now = datetime.now(UTC).isoformat()
     runtime.prediction_log.record(
         [
             PredictionRecord(
                 request_id=request.state.request_id,
                 created_at=now,
+                app_version=runtime.settings.app_version,
                 model_name=model.version.name,
                 model_version=model.version.version,
                 input_hash=answer.hash,

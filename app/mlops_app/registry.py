@@ -13,13 +13,11 @@ from typing import Final
 
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
+from mlflow.entities import model_registry as entities
 from mlflow.exceptions import MlflowException
 
+from mlops_app.dependency import describe
 from mlops_app.settings import Settings
-
-# The server answers so when the model has no such alias, or does not exist at all.
-NOT_FOUND_CODES: Final = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
-ALIAS_NOT_FOUND: Final = "alias"
 
 # Downloaded versions kept on disk: the one that answers, the one before it for a way back, a spare.
 KEPT_VERSIONS: Final = 3
@@ -64,6 +62,23 @@ def configure_client(settings: Settings, *, retries: int, timeout_seconds: int) 
     }
 
 
+def find_alias(client: MlflowClient, name: str, alias: str) -> entities.ModelVersion | None:
+    """Return the version that the alias names, None when there is no such alias or model.
+
+    Raises:
+        MlflowException: no usable answer.
+
+    """
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        # A model without the alias is an "invalid parameter" to the server, told by its text alone.
+        no_alias = f"alias {alias} not found" in str(error)
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST" or no_alias:
+            return None
+        raise
+
+
 class Registry:
     """Read access to one registered model."""
 
@@ -83,14 +98,11 @@ class Registry:
 
         """
         try:
-            found = self._client.get_model_version_by_alias(self._name, self._alias)
+            found = find_alias(self._client, self._name, self._alias)
         except MlflowException as error:
-            if error.error_code in NOT_FOUND_CODES or (
-                error.error_code == "INVALID_PARAMETER_VALUE"
-                and ALIAS_NOT_FOUND in str(error).lower()
-            ):
-                return None
-            raise RegistryError(str(error)) from error
+            raise RegistryError(describe(error)) from error
+        if found is None:
+            return None
         stamp = f"{found.source} {found.run_id} {found.creation_timestamp}"
         identity = hashlib.sha256(stamp.encode()).hexdigest()[:12]
         return ModelVersion(found.name, str(found.version), str(found.source), identity)
@@ -115,7 +127,9 @@ class Registry:
                     artifact_uri=f"models:/{version.name}/{version.version}", dst_path=scratch
                 )
             except (MlflowException, OSError) as error:
-                raise RegistryError(f"download of version {version.version}: {error}") from error
+                raise RegistryError(
+                    f"download of version {version.version}: {describe(error)}"
+                ) from error
             try:
                 Path(files).rename(target)
             except OSError:

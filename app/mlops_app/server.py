@@ -39,7 +39,7 @@ def serve(settings: Settings) -> None:
             port=settings.port,
             workers=settings.workers,
             reload=settings.reload,
-            reload_dirs=[str(SOURCE)],
+            reload_dirs=[str(SOURCE)] if settings.reload else None,
             loop="uvloop",
             http="httptools",
             log_config=None,
