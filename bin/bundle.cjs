@@ -127,7 +127,7 @@ async function build(name) {
 function bundle(name) {
   const outfile = outfileOf(name);
   if (!isFresh(outfile)) {
-    const built = spawnSync(process.execPath, [__filename, name], {
+    const built = spawnSync(process.execPath, [path.join(__dirname, "bundle.cjs"), name], {
       stdio: ["ignore", "inherit", "inherit"],
     });
     if (built.status !== 0) {

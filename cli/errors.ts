@@ -12,7 +12,8 @@ export class CommandError extends Error {
     readonly fix: string,
     options?: ErrorOptions,
   ) {
-    super(`${problem} ${fix}`, options);
+    // A list in the problem needs a line of its own for what comes after it.
+    super(`${problem}${problem.includes("\n") ? "\n" : " "}${fix}`, options);
     this.name = new.target.name;
   }
 }

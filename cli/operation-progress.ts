@@ -113,11 +113,20 @@ export class OperationProgress {
     if (message === "") return;
     this.log.write(`${severity}: ${message}\n`);
     const name = urn === undefined || urn === "" ? "" : `${nameOf(urn)}: `;
-    if (severity === "error") this.errors.push(`${name}${message}`);
+    if (severity === "error") this.fault(name, message);
     // Plugins of this project's own toolchain are on PATH on purpose.
     else if (severity === "warning" && !/using pulumi-\S+ from \$PATH/.test(message))
       this.line(`  ${this.terminal.style("yellow", "warning")} ${name}${message}`);
-    else this.lastLine = message.split("\n").at(-1) ?? "";
+    else if (!message.startsWith("[DEBUG]")) this.lastLine = message.split("\n").at(-1) ?? "";
+  }
+
+  /** Keeps what an error says itself, without what the engine and the plugins wrap around it. */
+  private fault(name: string, message: string): void {
+    // The plugin's own log of the same error, and the engine's closing words.
+    if (message.includes("sdk.helper_schema") || message === "update failed") return;
+    const causes = message.split("\n").filter((line) => !/occurred:$/.test(line.trim()));
+    const text = causes.map((line) => line.replace(/^\s*\*\s*/, "").trim()).join(" ");
+    if (text !== "") this.errors.push(`${name}${text}`);
   }
 
   private mark(good: boolean): string {
@@ -156,8 +165,9 @@ const key = (metadata: StepEventMetadata): string => `${metadata.op} ${metadata.
 const isShown = (metadata: StepEventMetadata): boolean =>
   metadata.provider !== "" && !metadata.type.startsWith("pulumi:");
 
-/** Done for every resource, changed or not. */
-const isQuiet = (operation: string): boolean => operation === "refresh" || operation === "read";
+/** Done for every resource, changed or not; or only a bracket around a deletion and a creation. */
+const isQuiet = (operation: string): boolean =>
+  operation === "refresh" || operation === "read" || operation === "replace";
 
 /** The last part of a URN, the resource's name. */
 const nameOf = (urn: string): string => urn.slice(urn.lastIndexOf("::") + 2);

@@ -34,11 +34,11 @@ export async function requirePorts(docker: Docker, config: Config): Promise<void
 
 function wantedPorts(config: Config): Wanted[] {
   return [
-    { key: "nginx.httpPort", port: config.nginx.httpPort },
-    { key: "nginx.httpsPort", port: config.nginx.tls === "off" ? 0 : config.nginx.httpsPort },
-    { key: "app.hostPort", port: config.app.hostPort },
-    { key: "mlflow.hostPort", port: config.mlflow.hostPort },
-    { key: "prometheus.hostPort", port: config.prometheus.hostPort },
+    { key: "httpPort", port: config.nginx.httpPort },
+    { key: "httpsPort", port: config.nginx.tls === "off" ? 0 : config.nginx.httpsPort },
+    { key: "appHostPort", port: config.app.hostPort },
+    { key: "mlflowHostPort", port: config.mlflow.hostPort },
+    { key: "prometheusHostPort", port: config.prometheus.hostPort },
   ].filter(({ port }) => port !== 0);
 }
 
@@ -56,9 +56,9 @@ async function requireFree(
 ): Promise<void> {
   const failure = await listenFailure(address, port);
   switch (failure) {
-    case undefined:
-    // Ports below 1024 are not for this user, but for the Docker daemon they are.
+    // Ports below 1024 are not for every user, but they are for the Docker daemon.
     case "EACCES":
+    case undefined:
       return;
     case "EADDRINUSE": {
       const holder = (await listeningProcess(port)) ?? "another process";
@@ -67,7 +67,7 @@ async function requireFree(
     case "EADDRNOTAVAIL":
       throw new CommandError(
         `No network interface of this host has the address ${address}, on which stack "${stack}" would publish its ports.`,
-        `Choose one that it has: pulumi config set network.bindAddress 127.0.0.1 --stack ${stack}`,
+        `Choose one that it has: pulumi config set bindAddress 127.0.0.1 --stack ${stack}`,
       );
     default:
       throw new CommandError(

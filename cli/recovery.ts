@@ -1,11 +1,10 @@
-import { readFile } from "node:fs/promises";
-import type { Deployment, Stack } from "@pulumi/pulumi/automation/index.js";
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import type Docker from "dockerode";
 import type { Context } from "./context";
 import { CommandError } from "./errors";
 import { runOperation } from "./operation";
 import type { Tools } from "./setup";
-import { stateFile } from "./stack";
+import { readState } from "./state";
 import { releaseDeadLocks } from "./state-lock";
 
 /** What runs under the stack's name was not deployed from this state. */
@@ -16,12 +15,6 @@ export class ForeignStackError extends CommandError {
       `If another checkout deploys it, use another stack name here. If the state was lost, take over: ./mlops up --stack ${stack} --adopt (the containers are replaced, data volumes are kept and used).`,
     );
   }
-}
-
-/** The parts of a stack's state that recovery looks at. */
-interface State {
-  readonly resources?: readonly { readonly id?: string }[];
-  readonly pending_operations?: readonly unknown[];
 }
 
 /**
@@ -44,7 +37,7 @@ export async function recover(
   const found = await labelled(tools.docker, stack.name);
   await releaseDeadLocks(context, tools, stack.name);
   const state = await readState(tools, stack);
-  if ((state.pending_operations ?? []).length > 0)
+  if (state.isInterrupted)
     await runOperation(
       context,
       tools,
@@ -57,9 +50,9 @@ export async function recover(
       },
       (options) => stack.refresh({ ...options, clearPendingCreates: true }),
     );
-  const known = new Set((state.resources ?? []).map((resource) => resource.id));
+  const known = new Set(state.resources.map((resource) => resource.id));
   const isLeft = (resource: Labelled): boolean => !known.has(resource.id);
-  const isFresh = known.size === 0 && (state.pending_operations ?? []).length === 0;
+  const isFresh = state.resources.length === 0 && !state.isInterrupted;
   if (isFresh && found.containers.length > 0 && !adopt)
     throw new ForeignStackError(
       stack.name,
@@ -99,18 +92,6 @@ async function labelled(
       })),
     networks: networks.map((network) => ({ id: network.Id, name: network.Name })),
   };
-}
-
-async function readState(tools: Tools, stack: Stack): Promise<State> {
-  const file = stateFile(tools, stack.name);
-  if (file === undefined) {
-    const exported: Deployment = await stack.exportStack();
-    return exported.deployment as State;
-  }
-  const content = JSON.parse(await readFile(file, "utf8")) as {
-    readonly checkpoint: { readonly latest?: State };
-  };
-  return content.checkpoint.latest ?? {};
 }
 
 async function ignoringMissing(removal: Promise<unknown>): Promise<void> {

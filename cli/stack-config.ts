@@ -67,7 +67,7 @@ async function readYaml<T>(file: string): Promise<T> {
   } catch (error) {
     throw new UnreadableFileError(
       file,
-      codeOf(error) ?? messageOf(error),
+      messageOf(error).split("\n")[0] ?? "",
       "Correct it, or take the committed version back: git checkout -- " + file,
     );
   }

@@ -40,7 +40,7 @@ export async function openStack(
   });
   const exists = await stackExists(context, tools, name);
   if (!exists && !create) throw new NotDeployedError(name);
-  if (!exists) await pulumi(context, tools, "stack", "init", "--stack", name, "--no-select");
+  if (!exists) await runPulumi(context, tools, "stack", "init", "--stack", name, "--no-select");
   workspace.selectStack = () => Promise.resolve();
   const stack = await automation.Stack.select(name, workspace);
   // Both ask Pulumi several times again after every operation; what is needed comes with its events.
@@ -56,21 +56,25 @@ export async function readOutputs(
   name: string,
 ): Promise<Readonly<Record<string, unknown>>> {
   if (!(await stackExists(context, tools, name))) throw new NotDeployedError(name);
-  const json = await pulumi(context, tools, "stack", "output", "--json", "--stack", name);
+  const json = await runPulumi(context, tools, "stack", "output", "--json", "--stack", name);
   return JSON.parse(json) as Record<string, unknown>;
 }
 
 async function stackExists(context: Context, tools: Tools, name: string): Promise<boolean> {
   const file = stateFile(tools, name);
   if (file !== undefined) return existsSync(file);
-  const stacks = JSON.parse(await pulumi(context, tools, "stack", "ls", "--json")) as {
+  const stacks = JSON.parse(await runPulumi(context, tools, "stack", "ls", "--json")) as {
     readonly name: string;
   }[];
   return stacks.some((stack) => stack.name === name || stack.name.endsWith(`/${name}`));
 }
 
 /** Runs one of Pulumi's commands that the Automation API has no function for. */
-async function pulumi(context: Context, tools: Tools, ...args: string[]): Promise<string> {
+export async function runPulumi(
+  context: Context,
+  tools: Tools,
+  ...args: string[]
+): Promise<string> {
   const program = tools.pulumiRoot === undefined ? "pulumi" : join(tools.pulumiRoot, "bin/pulumi");
   try {
     const { stdout } = await execa(program, [...args, "--non-interactive"], {

@@ -1,8 +1,11 @@
 import type { Command } from "commander";
 import type { Context } from "../context";
+import { downCommand } from "./down";
 import { envCommand } from "./env";
+import { logsCommand } from "./logs";
 import { previewCommand } from "./preview";
 import { refreshCommand } from "./refresh";
+import { statusCommand } from "./status";
 import { upCommand } from "./up";
 
 /** Every command, in the order in which the help lists them. */
@@ -10,5 +13,8 @@ export const commands: readonly ((context: Context) => Command)[] = [
   upCommand,
   previewCommand,
   refreshCommand,
+  statusCommand,
+  logsCommand,
+  downCommand,
   envCommand,
 ];

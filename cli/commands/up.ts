@@ -1,4 +1,3 @@
-import { createInterface } from "node:readline/promises";
 import { Command } from "commander";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import type { Context } from "../context";
@@ -6,6 +5,7 @@ import { CommandError } from "../errors";
 import { runOperation, type OperationRequest } from "../operation";
 import type { Changes } from "../operation-progress";
 import { checkBeforeDeployment, requireFreeSpace } from "../preflight";
+import { ask } from "../prompt";
 import { recover } from "../recovery";
 import { setUp, type Tools } from "../setup";
 import { openStack, readOutputs } from "../stack";
@@ -84,11 +84,8 @@ async function confirm(context: Context, tools: Tools, stack: Stack, retry: stri
   );
   if (!touchesExisting(changes)) return;
   context.terminal.note(`${summarize(changes, "planned")} ./mlops preview shows each difference.`);
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question("Go on? [y/N] ").finally(() => {
-    terminal.close();
-  });
-  if (!/^y(es)?$/i.test(answer.trim()))
+  const answer = await ask(context.terminal, "Go on? [y/N] ");
+  if (!/^y(es)?$/i.test(answer))
     throw new CommandError("Not confirmed; nothing was changed.", `To go on: ${retry} --yes`);
 }
 

@@ -1,7 +1,7 @@
 import { execa } from "execa";
 import { CommandError } from "../errors";
 import type { Step } from "../step";
-import { rootPrefix } from "./privilege";
+import { becomeRoot } from "./privilege";
 
 /** Wait for another apt that runs, rather than fail. */
 const APT_OPTIONS = ["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=2"];
@@ -25,11 +25,9 @@ export async function aptInstall(
       "Install it with the system's own package manager, then run the command again.",
     );
   const names = packages.join(" ");
-  const root = await rootPrefix(`Installing ${names}`, `apt-get install ${names}`);
-  const apt = async (...args: string[]): Promise<void> => {
-    const [command = "", ...rest] = [...root, "env", "DEBIAN_FRONTEND=noninteractive", ...args];
-    await step.run(command, rest);
-  };
+  const root = await becomeRoot(`Installing ${names}`, `apt-get install ${names}`);
+  const apt = (...line: string[]): Promise<void> =>
+    step.run(...root.line("env", "DEBIAN_FRONTEND=noninteractive", ...line));
   // Does nothing unless an earlier installation was interrupted.
   await apt("dpkg", "--configure", "-a");
   await apt("apt-get", ...APT_OPTIONS, "update");

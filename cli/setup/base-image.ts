@@ -7,7 +7,7 @@ import type { Context } from "../context";
 import { withLock } from "../lock";
 import { runStep, type Step } from "../step";
 import { aptInstall } from "./apt";
-import { rootPrefix } from "./privilege";
+import { becomeRoot } from "./privilege";
 import { findPrograms, searchPath } from "./programs";
 
 const SUITE = "trixie";
@@ -99,11 +99,9 @@ async function bootstrap(
 ): Promise<void> {
   if ((await findPrograms("debootstrap", searchPath(context.env))).length === 0)
     await aptInstall(step, ["debootstrap"]);
-  const root = await rootPrefix("Making the base image", "debootstrap");
-  const asRoot = async (...line: string[]): Promise<void> => {
-    const [command = "", ...args] = [...root, ...line];
-    await step.run(command, args, { env: toolEnv });
-  };
+  const root = await becomeRoot("Making the base image", "debootstrap");
+  const asRoot = (program: string, ...args: string[]): Promise<void> =>
+    step.run(...root.line(program, ...args), { env: toolEnv });
   const folder = await mkdtemp(join(tmpdir(), "mlops-base-image-"));
   const tree = join(folder, "root");
   try {
@@ -131,8 +129,7 @@ async function bootstrap(
     const change = ["--change", 'CMD ["bash"]'];
     await step.run("docker", ["import", ...change, archive, BASE_IMAGE], { env: toolEnv });
   } finally {
-    const [command = "", ...args] = [...root, "rm", "-rf", "--one-file-system", folder];
-    await execa(command, args);
+    await execa(...root.line("rm", "-rf", "--one-file-system", folder));
   }
 }
 

@@ -12,7 +12,7 @@ import { writeFileAtomically } from "../files";
 import { withLock } from "../lock";
 import { runStep, type Step } from "../step";
 import { aptInstall } from "./apt";
-import { rootPrefix } from "./privilege";
+import { becomeRoot } from "./privilege";
 import { findPrograms, searchPath } from "./programs";
 
 /** A cold start of dockerd on a busy machine took 8 s; then there are old containers to load. */
@@ -66,10 +66,8 @@ async function findDaemon(context: Context): Promise<string | undefined> {
 
 async function startEngine(context: Context, docker: Docker, step: Step): Promise<void> {
   if (existsSync("/run/systemd/system")) {
-    const start = ["systemctl", "start", "docker"];
-    const root = await rootPrefix("Starting the Docker engine", start.join(" "));
-    const [command = "", ...args] = [...root, ...start];
-    await step.run(command, args);
+    const root = await becomeRoot("Starting the Docker engine", "systemctl start docker");
+    await step.run(...root.line("systemctl", "start", "docker"));
     return waitUntilReachable(context, docker, () => true);
   }
   // The package's start script may have been quicker: a second daemon would fight over the data.
@@ -87,15 +85,16 @@ async function startByHand(context: Context, docker: Docker): Promise<void> {
       "dockerd is not there, although its package is installed.",
       "Reinstall it: apt-get install --reinstall docker.io",
     );
-  const root = await rootPrefix("Starting the Docker engine", daemon);
-  const group = root.length === 0 ? [] : ["--group", String(process.getgid?.() ?? 0)];
+  const root = await becomeRoot("Starting the Docker engine", daemon);
+  // The socket is for the group docker unless told otherwise; who starts the engine wants to use it.
+  const group = process.getuid?.() === 0 ? [] : ["--group", String(process.getgid?.() ?? 0)];
   await mkdir(context.cacheDir, { recursive: true });
   // A file from before a reboot may name a process that has nothing to do with Docker.
   await rm(pidFile(context), { force: true });
   const log = await open(logFile(context), "w");
   // dockerd writes its own pid file, so being killed right here leaves no unknown daemon behind.
-  const [command = "", ...args] = [...root, daemon, "--pidfile", pidFile(context), ...group];
-  const child = spawn(command, args, {
+  const line = root.line(daemon, "--pidfile", pidFile(context), ...group);
+  const child = spawn(...line, {
     cwd: "/",
     detached: true,
     env: context.env,
@@ -165,9 +164,8 @@ export async function stopOwnEngine(context: Context): Promise<void> {
   });
   const pid = Number(recorded.trim());
   if (recorded === "" || !(await isDaemon(pid))) return;
-  const root = await rootPrefix("Stopping the Docker engine", `kill ${pid}`);
-  const [command = "", ...args] = [...root, "kill", String(pid)];
-  await execa(command, args);
+  const root = await becomeRoot("Stopping the Docker engine", `kill ${pid}`);
+  await execa(...root.line("kill", String(pid)));
   const deadline = performance.now() + STOP_TIMEOUT_MS;
   while (await isDaemon(pid)) {
     if (performance.now() > deadline)

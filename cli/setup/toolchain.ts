@@ -110,16 +110,16 @@ async function download(context: Context, target: string, retry: string): Promis
 }
 
 async function build(context: Context, step: Step, target: string): Promise<void> {
-  const source = join(context.root, "toolchain");
+  const folder = join(context.root, "toolchain");
   const [go] = await findPrograms("go", [...searchPath(context.env), "/usr/local/go/bin"]);
   if (go === undefined)
     throw new CommandError(
       "Pulumi is not installed, cannot be downloaded here, and there is no Go to build it with.",
-      `Install Go ${await goVersion(source)} or newer, or Pulumi itself, then run the command again.`,
+      `Install Go ${await goVersion(folder)} or newer, or Pulumi itself, then run the command again.`,
     );
   // Kept when a build is killed: what is finished in it is not built again.
   const partial = `${target}.partial`;
-  const { targets } = JSON.parse(await readFile(join(source, "targets.json"), "utf8")) as {
+  const { targets } = JSON.parse(await readFile(join(folder, "targets.json"), "utf8")) as {
     targets: readonly Target[];
   };
   await mkdir(join(partial, "bin"), { recursive: true });
@@ -128,8 +128,10 @@ async function build(context: Context, step: Step, target: string): Promise<void
     if (existsSync(program)) continue;
     step.say(`${name} (${index + 1} of ${targets.length})`);
     const flags = ["-trimpath", `-ldflags=-s -w ${ldflags}`];
-    await step.run(go, ["build", ...flags, "-o", `${program}.partial`, pkg], {
-      cwd: join(source, module),
+    const linker = ["-s", "-w", ...(ldflags === undefined ? [] : [ldflags])].join(" ");
+    const line = ["build", "-trimpath", "-ldflags", linker, "-o", `${program}.partial`, source];
+    await step.run(go, line, {
+      cwd: join(folder, module),
       // A workspace or flags of the user's own must not change what is built.
       env: { GOWORK: "off", GOFLAGS: "-mod=readonly -buildvcs=false", CGO_ENABLED: "0" },
     });

@@ -1,0 +1,61 @@
+import { readFile } from "node:fs/promises";
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import type { Tools } from "./setup";
+import { stateFile } from "./stack";
+
+/** A resource as Pulumi's state records it. */
+export interface StateResource {
+  readonly urn: string;
+  readonly type: string;
+  /** What the provider calls it, such as a container ID; components have none. */
+  readonly id?: string;
+  readonly protect?: boolean;
+  readonly inputs?: Readonly<Record<string, unknown>>;
+}
+
+/** The parts of a stack's state that the commands look at. */
+export interface State {
+  readonly resources: readonly StateResource[];
+  /** Whether a run ended without Pulumi seeing the end of what it had begun. */
+  readonly isInterrupted: boolean;
+}
+
+interface Snapshot {
+  readonly resources?: readonly StateResource[] | null;
+  readonly pending_operations?: readonly unknown[] | null;
+}
+
+/** Reads a stack's state: from its file where it is in files, else from the backend. */
+export async function readState(tools: Tools, stack: Stack): Promise<State> {
+  const snapshot = await readSnapshot(tools, stack);
+  return {
+    resources: snapshot.resources ?? [],
+    isInterrupted: (snapshot.pending_operations ?? []).length > 0,
+  };
+}
+
+async function readSnapshot(tools: Tools, stack: Stack): Promise<Snapshot> {
+  const file = stateFile(tools, stack.name);
+  if (file === undefined) {
+    const exported = (await stack.exportStack()) as { readonly deployment: Snapshot };
+    return exported.deployment;
+  }
+  const content = JSON.parse(await readFile(file, "utf8")) as {
+    readonly checkpoint: { readonly latest?: Snapshot };
+  };
+  return content.checkpoint.latest ?? {};
+}
+
+/** Whether a resource is a volume with data, which outlives the stack. */
+export function isDataVolume(resource: StateResource): boolean {
+  if (resource.type !== "docker:index/volume:Volume") return false;
+  const labels = resource.inputs?.["labels"];
+  return (
+    Array.isArray(labels) &&
+    (labels as readonly { readonly label?: unknown }[]).some(({ label }) => label === "mlops.data")
+  );
+}
+
+/** Whether a resource is a generated password, which opens the data that outlives the stack. */
+export const isPassword = (resource: StateResource): boolean =>
+  resource.type.startsWith("random:index/");
