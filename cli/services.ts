@@ -92,9 +92,9 @@ function healthOf({ State }: ContainerInspectInfo): string {
 /** As `docker stats` counts: the page cache that can be dropped at any time is not in use. */
 export function usedMemory(stats: ContainerStats): number {
   const { usage } = stats.memory_stats;
-  // The one name is cgroup v2's, the other v1's.
-  const details: Readonly<Record<string, number | undefined>> = { ...stats.memory_stats.stats };
-  const cache = details["total_inactive_file"] ?? details["inactive_file"] ?? 0;
+  // The one name is cgroup v1's, the other v2's.
+  const details = new Map(Object.entries(stats.memory_stats.stats));
+  const cache = details.get("total_inactive_file") ?? details.get("inactive_file") ?? 0;
   return usage - (cache < usage ? cache : 0);
 }
 

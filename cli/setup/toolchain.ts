@@ -128,9 +128,7 @@ async function build(context: Context, step: Step, target: string): Promise<void
     if (existsSync(program)) continue;
     step.say(`${name} (${index + 1} of ${targets.length})`);
     const flags = ["-trimpath", `-ldflags=-s -w ${ldflags}`];
-    const linker = ["-s", "-w", ...(ldflags === undefined ? [] : [ldflags])].join(" ");
-    const line = ["build", "-trimpath", "-ldflags", linker, "-o", `${program}.partial`, source];
-    await step.run(go, line, {
+    await step.run(go, ["build", ...flags, "-o", `${program}.partial`, pkg], {
       cwd: join(folder, module),
       // A workspace or flags of the user's own must not change what is built.
       env: { GOWORK: "off", GOFLAGS: "-mod=readonly -buildvcs=false", CGO_ENABLED: "0" },
