@@ -15,8 +15,8 @@ export interface ContainersArgs {
   readonly aliases?: Partial<Record<NetworkName, pulumi.Input<string>>>;
 }
 
-/** Seconds until a container must be healthy before `up` gives it up. */
-const HEALTHY_WITHIN_SECONDS = 180;
+/** The probe's own defaults, as documented there. */
+const PROBE_DEFAULTS = { interval: 5, timeout: 5, retries: 5, startPeriod: 60 } as const;
 
 /**
  * Renders a {@link ServiceSpec} as hardened Docker containers: every service of the stack runs
@@ -96,7 +96,7 @@ export class Containers extends pulumi.ComponentResource {
         destroyGraceSeconds: spec.stopGraceSeconds,
         healthcheck: healthcheck(spec.health),
         wait: true,
-        waitTimeout: HEALTHY_WITHIN_SECONDS,
+        waitTimeout: healthyWithin(spec.health),
         mustRun: true,
         removeVolumes: false,
       },
@@ -174,13 +174,23 @@ function tmpfs(spec: ServiceSpec): Record<string, string> {
 }
 
 function healthcheck(probe: Probe): docker.types.input.ContainerHealthcheck {
+  const { interval, timeout, retries, startPeriod } = { ...PROBE_DEFAULTS, ...probe };
   return {
     tests: ["CMD", ...probe.command],
-    interval: goDuration(probe.interval ?? 5),
-    timeout: goDuration(probe.timeout ?? 5),
-    retries: probe.retries ?? 5,
-    startPeriod: goDuration(probe.startPeriod ?? 60),
+    interval: goDuration(interval),
+    timeout: goDuration(timeout),
+    retries,
+    startPeriod: goDuration(startPeriod),
   };
+}
+
+/**
+ * Seconds after which a container that works would have become healthy: its time to start, and as
+ * many probes as it may fail. The provider waits that long even for one that is unhealthy already.
+ */
+function healthyWithin(probe: Probe): number {
+  const { interval, timeout, retries, startPeriod } = { ...PROBE_DEFAULTS, ...probe };
+  return startPeriod + retries * (interval + timeout);
 }
 
 /**
