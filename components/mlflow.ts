@@ -22,8 +22,6 @@ export interface MlflowArgs {
 
 const USER = "10001:10001";
 const PORT = 5000;
-/** Path under which nginx serves MLflow. */
-const PREFIX = "/mlflow";
 
 /**
  * MLflow's tracking server and model registry: records in Postgres, artifacts on a named volume
@@ -72,7 +70,6 @@ export class Mlflow extends pulumi.ComponentResource {
         "--serve-artifacts",
         "--artifacts-destination=/mlflow/artifacts",
         "--default-artifact-root=mlflow-artifacts:/",
-        `--static-prefix=${PREFIX}`,
         `--allowed-hosts=${allowedHosts(args).join(",")}`,
         `--cors-allowed-origins=${args.publicHosts.flatMap((host) => [`http://${host}`, `https://${host}`]).join(",")}`,
         "--expose-prometheus=/run/mlflow",
@@ -87,7 +84,7 @@ export class Mlflow extends pulumi.ComponentResource {
       health: {
         command: [
           ..."busybox wget -q -O /dev/null".split(" "),
-          `http://127.0.0.1:${PORT}${PREFIX}/health`,
+          `http://127.0.0.1:${PORT}/health`,
         ],
         interval: 10,
       },

@@ -83,14 +83,15 @@ const APP_ROUTES = `
 `;
 
 /**
- * MLflow has its pages and its own calls under the prefix, but the public API at the root. Models
- * are large: no limit on bodies, none of them buffered, time for slow links.
+ * MLflow knows nothing of the prefix: its pages use relative addresses only, and with its own
+ * `--static-prefix` the API would move too and artifact uploads would pass through memory as a
+ * whole. Models are large: no limit on bodies, none of them buffered, time for slow links.
  */
 const MLFLOW_ROUTES = `
   location = /mlflow { return 308 /mlflow/; }
   location /mlflow/ {
     set $mlflow_upstream "mlflow:5000";
-    rewrite ^/mlflow(/api/.*)$ $1 break;
+    rewrite ^/mlflow(/.*)$ $1 break;
     proxy_pass http://$mlflow_upstream;
     client_max_body_size 0;
     proxy_request_buffering off;
