@@ -6,6 +6,8 @@ import (
 
 	"github.com/pulumi/pulumi-go-provider/infer"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"mlops/toolchain/command/output"
 )
 
 // Command is a resource that runs commands on this machine when it is created, updated or deleted.
@@ -50,6 +52,17 @@ func (Command) WireDependencies(
 
 // idLength is the length, in hexadecimal digits, of the random part of a resource's id.
 const idLength = 8
+
+// Check refuses inputs that are unknown or have a wrong type or value.
+func (Command) Check(
+	ctx context.Context, request infer.CheckRequest,
+) (infer.CheckResponse[CommandArgs], error) {
+	inputs, failures, err := infer.DefaultCheck[CommandArgs](ctx, request.NewInputs)
+	if err == nil && len(failures) == 0 {
+		failures = output.CheckLogging(inputs.Logging)
+	}
+	return infer.CheckResponse[CommandArgs]{Inputs: inputs, Failures: failures}, err
+}
 
 // Create runs the create command, if there is one.
 func (Command) Create(

@@ -2,7 +2,6 @@ package local
 
 import (
 	"github.com/pulumi/pulumi-go-provider/infer/types"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
 // Execution is how a command runs, the same for the resource Command and the function run.
@@ -36,5 +35,5 @@ type Result struct {
 	// Assets are the files that AssetPaths match, by their path below Dir.
 	Assets *map[string]types.AssetOrArchive `pulumi:"assets,optional"`
 	// Archive holds the files that ArchivePaths match.
-	Archive *resource.Archive `pulumi:"archive,optional"`
+	Archive *types.AssetOrArchive `pulumi:"archive,optional"`
 }

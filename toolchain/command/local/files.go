@@ -31,7 +31,7 @@ func (e Execution) assets() (*map[string]types.AssetOrArchive, error) {
 }
 
 // archive holds the files that ArchivePaths match, or is nil where none are asked for.
-func (e Execution) archive() (*resource.Archive, error) {
+func (e Execution) archive() (*types.AssetOrArchive, error) {
 	if e.ArchivePaths == nil {
 		return nil, nil
 	}
@@ -43,7 +43,11 @@ func (e Execution) archive() (*resource.Archive, error) {
 	for path, member := range files {
 		members[path] = member
 	}
-	return resource.NewAssetArchive(members)
+	archive, err := resource.NewAssetArchive(members)
+	if err != nil {
+		return nil, fmt.Errorf("archivePaths: %w", err)
+	}
+	return &types.AssetOrArchive{Archive: archive}, nil
 }
 
 // rule includes or, written with a leading "!", excludes files.

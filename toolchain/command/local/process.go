@@ -26,6 +26,9 @@ const killDelay = 5 * time.Second
 // run runs command to its end and collects the files asked for. A command that exits with a code
 // other than 0 is an error. When ctx ends, the command and all it has started are killed.
 func (e Execution) run(ctx context.Context, command string, previous Result) (Result, error) {
+	if _, err := os.ReadDir(e.directory()); err != nil {
+		return Result{}, fmt.Errorf("the input \"dir\": %w", err)
+	}
 	arguments := []string{"/bin/sh", "-c"}
 	if e.Interpreter != nil && len(*e.Interpreter) > 0 {
 		arguments = *e.Interpreter
@@ -38,7 +41,7 @@ func (e Execution) run(ctx context.Context, command string, previous Result) (Re
 	if e.Stdin != nil {
 		process.Stdin = strings.NewReader(*e.Stdin)
 	}
-	capture := output.NewCapture(ctx, shown(e.Logging))
+	capture := output.NewCapture(ctx, output.ShownBy(e.Logging))
 	process.Stdout, process.Stderr = capture.Stdout, capture.Stderr
 	killWholeGroup(process)
 

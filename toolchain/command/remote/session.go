@@ -32,7 +32,7 @@ func (c CommandArgs) run(ctx context.Context, command string, previous Result) (
 	if c.Stdin != nil {
 		session.Stdin = strings.NewReader(*c.Stdin)
 	}
-	capture := output.NewCapture(ctx, shown(c.Logging))
+	capture := output.NewCapture(ctx, output.ShownBy(c.Logging))
 	session.Stdout, session.Stderr = capture.Stdout, capture.Stderr
 
 	stopWatching := context.AfterFunc(ctx, func() {

@@ -12,9 +12,6 @@ import (
 	p "github.com/pulumi/pulumi-go-provider"
 )
 
-// Shown says which streams people may see. Both are captured as outputs in any case.
-type Shown struct{ Stdout, Stderr bool }
-
 // Capture collects the two streams of one command.
 type Capture struct {
 	Stdout, Stderr *Stream
