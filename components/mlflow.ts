@@ -29,7 +29,7 @@ const PORT = 5000;
  */
 export class Mlflow extends pulumi.ComponentResource {
   /** Base URL for clients inside the stack. */
-  readonly url = `http://mlflow:${PORT}${PREFIX}`;
+  readonly url = `http://mlflow:${PORT}`;
   readonly metrics: MetricsEndpoint = { port: PORT };
   /** Done when the server answers. */
   readonly ready: pulumi.Resource;
