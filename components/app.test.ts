@@ -16,7 +16,7 @@ void describe("App", async () => {
 
   void it("is limited to 2 CPUs and 4 GiB, with half of each reserved", () => {
     const { inputs } = prod.container("app-0");
-    assert.equal(inputs.cpus, "2");
+    assert.equal(inputs.cpus, "2.0");
     assert.equal(inputs.memory, 4096);
     assert.equal(inputs.memoryReservation, 2048);
     assert.equal(inputs.cpuShares, 1024);

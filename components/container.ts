@@ -77,7 +77,7 @@ export class Containers extends pulumi.ComponentResource {
         ...(spec.resources.memoryReservation === 0
           ? {}
           : { memoryReservation: spec.resources.memoryReservation }),
-        cpus: String(spec.resources.cpus),
+        cpus: cores(spec.resources.cpus),
         ...(spec.resources.cpuReservation === 0
           ? {}
           : // 1024 is the engine's weight of one full share.
@@ -191,6 +191,11 @@ function healthcheck(probe: Probe): docker.types.input.ContainerHealthcheck {
 function healthyWithin(probe: Probe): number {
   const { interval, timeout, retries, startPeriod } = { ...PROBE_DEFAULTS, ...probe };
   return startPeriod + retries * (interval + timeout);
+}
+
+/** A number of cores as the provider reads it back, so that reading shows no difference. */
+function cores(cpus: number): string {
+  return Number.isInteger(cpus) ? cpus.toFixed(1) : String(cpus);
 }
 
 /**
