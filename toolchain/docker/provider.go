@@ -26,26 +26,12 @@ func newProvider() tfbridge.ProviderInfo {
 		Version:      version,
 		MetadataInfo: tfbridge.NewProviderMetadata([]byte("{}")),
 		Resources: map[string]*tfbridge.ResourceInfo{
-			"docker_image": {
-				Tok: "docker:index/remoteImage:RemoteImage",
-			},
-			"docker_config": {
-				Tok: "docker:index/serviceConfig:ServiceConfig",
-			},
+			"docker_image":  {Tok: "docker:index/remoteImage:RemoteImage"},
+			"docker_config": {Tok: "docker:index/serviceConfig:ServiceConfig"},
 			"docker_container": {
 				Fields: map[string]*tfbridge.SchemaInfo{
 					"command":           {Name: "command"},
 					"networks_advanced": {Name: "networksAdvanced"},
-				},
-			},
-			"docker_service": {
-				Fields: map[string]*tfbridge.SchemaInfo{
-					"task_spec": {Elem: &tfbridge.SchemaInfo{Fields: map[string]*tfbridge.SchemaInfo{
-						"networks_advanced": {Name: "networksAdvanceds"},
-						"container_spec": {Elem: &tfbridge.SchemaInfo{Fields: map[string]*tfbridge.SchemaInfo{
-							"command": {Name: "commands"},
-						}}},
-					}}},
 				},
 			},
 		},
