@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +18,7 @@ import (
 const (
 	// runner is the module, in the program's own @pulumi/pulumi, that loads and runs the program.
 	runner = "@pulumi/pulumi/cmd/run"
-	// runnerVariable names another file to use instead, such as a bundled one.
+	// runnerVariable names another module, or the absolute path of a file, to use instead.
 	runnerVariable = "PULUMI_LANGUAGE_NODEJS_RUN_PATH"
 	// exitAfterMessage is the runner's exit code when it has shown the user an error already.
 	exitAfterMessage = 32
@@ -108,7 +109,10 @@ func (h *host) runnerArguments(request *pulumirpc.RunRequest) []string {
 
 // programEnvironment is this process's environment and what the runner reads from there.
 func programEnvironment(request *pulumirpc.RunRequest, options options) ([]string, error) {
-	config, err := json.Marshal(nonNilMap(request.GetConfig()))
+	// The runner wants an object and an array, not null, where there is no configuration.
+	values := map[string]string{}
+	maps.Copy(values, request.GetConfig())
+	config, err := json.Marshal(values)
 	if err != nil {
 		return nil, err
 	}
@@ -125,21 +129,18 @@ func programEnvironment(request *pulumirpc.RunRequest, options options) ([]strin
 	return environment, nil
 }
 
-func nonNilMap(config map[string]string) map[string]string {
-	if config == nil {
-		return map[string]string{}
-	}
-	return config
-}
-
 // locateRunner finds the runner as Node.js would from directory. Looking through node_modules
 // here saves starting Node.js once more; only layouts without that folder need to ask it.
 func locateRunner(ctx context.Context, node, directory string) (string, error) {
-	if path := os.Getenv(runnerVariable); path != "" {
-		return path, nil
+	module := os.Getenv(runnerVariable)
+	if filepath.IsAbs(module) {
+		return module, nil
+	}
+	if module == "" {
+		module = runner
 	}
 	for folder := directory; ; folder = filepath.Dir(folder) {
-		path := filepath.Join(folder, "node_modules", filepath.FromSlash(runner), "index.js")
+		path := filepath.Join(folder, "node_modules", filepath.FromSlash(module), "index.js")
 		if _, err := os.Stat(path); err == nil {
 			return path, nil
 		}
@@ -147,12 +148,12 @@ func locateRunner(ctx context.Context, node, directory string) (string, error) {
 			break
 		}
 	}
-	resolve := exec.CommandContext(ctx, node, "-p", fmt.Sprintf("require.resolve(%q)", runner))
+	resolve := exec.CommandContext(ctx, node, "-p", fmt.Sprintf("require.resolve(%q)", module))
 	resolve.Dir = directory
 	output, err := resolve.Output()
 	if err != nil {
-		return "", fmt.Errorf("the npm package @pulumi/pulumi is not installed for the program in "+
-			"%s: run npm install there", directory)
+		return "", fmt.Errorf("%s is not installed for the program in %s: run npm install there",
+			module, directory)
 	}
 	return strings.TrimSpace(string(output)), nil
 }
