@@ -10,21 +10,24 @@ const SEAL = "\n//# inputs=";
 // Longer than any seal this project writes; a seal that does not fit is read as stale.
 const SEAL_WINDOW_BYTES = 256 * 1024;
 
+/** Leaves modules out of a bundle: what matches a filter is replaced by `contents`. */
+function replace(filters, contents = "module.exports = {};") {
+  return {
+    name: "replace",
+    setup(build) {
+      for (const filter of filters) build.onLoad({ filter }, () => ({ contents, loader: "js" }));
+    },
+  };
+}
+
 /**
- * The modules behind Pulumi's function serialization and tracing, which neither the commands nor
- * their tests use, are most of the time `@pulumi/pulumi` takes to load: leave them out.
+ * Pulumi's function serialization, which only dynamic providers use, and the TypeScript support that
+ * a compiled program does not need: most of the time that `@pulumi/pulumi` takes to load.
  */
-const withoutUnusedPulumi = {
-  name: "without-unused-pulumi",
-  setup(build) {
-    const empty = () => ({ contents: "module.exports = {};", loader: "js" });
-    build.onLoad(
-      { filter: /@pulumi\/pulumi\/(runtime\/closure\/|typescript-shim|tracing)/ },
-      empty,
-    );
-    build.onLoad({ filter: /node_modules\/(@npmcli\/arborist|@opentelemetry)\// }, empty);
-  },
-};
+const UNUSED = [
+  /@pulumi\/pulumi\/(typescript-shim|runtime\/closure\/(codePaths|createClosure|package|parseFunction|rewriteSuper|serializeClosure|utils|v8)\.js$)/,
+  /node_modules\/@npmcli\/arborist\//,
+];
 
 /** What each bundle is made from. */
 const bundles = {
@@ -33,7 +36,13 @@ const bundles = {
     // Native add-ons are optional speed-ups; their packages fall back to JavaScript.
     options: {
       external: ["*.node"],
-      plugins: [withoutUnusedPulumi],
+      plugins: [
+        replace([
+          ...UNUSED,
+          /@pulumi\/pulumi\/(tracing|runtime\/closure\/v8Hooks)/,
+          /node_modules\/@opentelemetry\//,
+        ]),
+      ],
       minify: true,
       keepNames: true,
     },
@@ -42,6 +51,22 @@ const bundles = {
     entry: "index.ts",
     // The language host loads its own @pulumi/pulumi: a second copy would not see its state.
     options: { external: ["@pulumi/pulumi"] },
+  },
+  runner: {
+    entry: "bin/runner.cjs",
+    options: {
+      external: ["typescript", "ts-node"],
+      plugins: [
+        replace([
+          ...UNUSED,
+          // All but the API, whose calls do nothing as long as nobody traces.
+          /node_modules\/@opentelemetry\/([b-z][^/]*|api-[^/]*)\//,
+          // It maps every stack trace, and Pulumi takes one for each property of each resource.
+          /node_modules\/source-map-support\/register\.js$/,
+        ]),
+        replace([/closure\/v8Hooks\.js$/], "exports.isInitializedAsync = async () => {};"),
+      ],
+    },
   },
 };
 
@@ -121,7 +146,7 @@ async function build(name) {
  * Path of an up-to-date bundle. Synchronous, because the Pulumi language host requires its program
  * so: a stale bundle is built by a second process that is waited for.
  *
- * @param {"cli" | "program"} name
+ * @param {"cli" | "program" | "runner"} name
  * @returns {string}
  */
 function bundle(name) {
@@ -140,7 +165,7 @@ function bundle(name) {
   return outfile;
 }
 
-module.exports = { bundle };
+module.exports = { bundle, outfileOf };
 
 if (require.main === module) {
   build(process.argv[2]).catch((error) => {

@@ -1,3 +1,7 @@
 "use strict";
 // The "main" of package.json: what Pulumi's language host runs. Never stale, never type-checked here.
-module.exports = require(require("./bundle.cjs").bundle("program"));
+const { bundle, outfileOf } = require("./bundle.cjs");
+
+// Under run.cjs the program must use the copy of @pulumi/pulumi that runs it.
+const runner = require.cache[outfileOf("runner")];
+module.exports = runner ? runner.exports.program() : require(bundle("program"));

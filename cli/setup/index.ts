@@ -46,6 +46,8 @@ export async function setUp(context: Context, request: SetUpRequest): Promise<To
     // Docker clients before 23 ask for it; later ones ignore it.
     DOCKER_BUILDKIT: "1",
     PULUMI_SKIP_UPDATE_CHECK: "true",
+    // The program together with what runs it in one file: Pulumi starts in a third of the time.
+    PULUMI_LANGUAGE_NODEJS_RUN_PATH: join(context.root, "bin", "run.cjs"),
     ...toolchain.env,
     ...backend.env,
   };
