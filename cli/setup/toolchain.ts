@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, symlink } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join, relative, sep } from "node:path";
 import type { Context } from "../context";
 import { CommandError, messageOf } from "../errors";
@@ -21,6 +22,8 @@ interface Target {
   readonly package: string;
   /** Flags for the linker, such as the version that the program is to report. */
   readonly ldflags?: string;
+  /** Folder of Pulumi's plugin cache in which Pulumi looks for it, if it is a provider plugin. */
+  readonly plugin?: string;
 }
 
 /** The Pulumi command line and its plugins. */
@@ -43,8 +46,7 @@ export async function ensureToolchain(context: Context, retry: string): Promise<
   const built = join(folder, await contentHash(context));
   const result: Toolchain = {
     root: built,
-    // The plugins stand beside the command line, and nowhere else.
-    env: { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" },
+    env: builtEnvironment(context, built),
   };
   if (existsSync(built)) return result;
   return withLock(context, "toolchain", async () => {
@@ -59,6 +61,20 @@ export async function ensureToolchain(context: Context, retry: string): Promise<
     context.terminal.note(`Pulumi: built from toolchain/, kept in ${built}`);
     return result;
   });
+}
+
+/**
+ * Plugins are taken from the build's own plugin cache: those on PATH Pulumi warns about, and the
+ * caller's cache is for the official ones. Logins stay where the caller has them.
+ */
+function builtEnvironment(context: Context, built: string): Record<string, string> {
+  const callersHome = context.env["PULUMI_HOME"] ?? join(homedir(), ".pulumi");
+  return {
+    PULUMI_HOME: join(built, "home"),
+    PULUMI_CREDENTIALS_PATH: context.env["PULUMI_CREDENTIALS_PATH"] ?? callersHome,
+    PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
+    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+  };
 }
 
 /** Whether a Pulumi that is not from this project's own cache is on PATH. */
@@ -123,8 +139,9 @@ async function build(context: Context, step: Step, target: string): Promise<void
     targets: readonly Target[];
   };
   await mkdir(join(partial, "bin"), { recursive: true });
-  for (const [index, { name, module, package: pkg, ldflags = "" }] of targets.entries()) {
+  for (const [index, { name, module, package: pkg, ldflags = "", plugin }] of targets.entries()) {
     const program = join(partial, "bin", name);
+    if (plugin !== undefined) await linkPlugin(join(partial, "home", "plugins", plugin), name);
     if (existsSync(program)) continue;
     step.say(`${name} (${index + 1} of ${targets.length})`);
     const flags = ["-trimpath", `-ldflags=-s -w ${ldflags}`];
@@ -136,6 +153,13 @@ async function build(context: Context, step: Step, target: string): Promise<void
     await rename(`${program}.partial`, program);
   }
   await rename(partial, target);
+}
+
+/** Makes a folder of the plugin cache; it has to be one, but the program in it may be a link. */
+async function linkPlugin(folder: string, name: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await rm(join(folder, name), { force: true });
+  await symlink(join("..", "..", "..", "bin", name), join(folder, name));
 }
 
 async function goVersion(source: string): Promise<string> {
