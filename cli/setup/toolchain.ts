@@ -172,7 +172,7 @@ async function contentHash(context: Context): Promise<string> {
   const source = join(context.root, "toolchain");
   const entries = await readdir(source, { recursive: true, withFileTypes: true });
   const files = entries
-    .filter((entry) => entry.isFile() && !/(_test\.go|\.test\.ts|\.md)$/.test(entry.name))
+    .filter((entry) => entry.isFile() && !/(_test\.go|\.ts|\.md)$/.test(entry.name))
     .map((entry) => relative(source, join(entry.parentPath, entry.name)))
     .sort();
   const contents = await Promise.all(files.map((file) => readFile(join(source, file))));
