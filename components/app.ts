@@ -26,6 +26,11 @@ export interface AppArgs {
   readonly redisPassword: pulumi.Output<string>;
   /** Base URL of MLflow. */
   readonly mlflowUrl: string;
+  /**
+   * What must answer before the app may start. Not the component's `dependsOn`: its data volumes
+   * would inherit that, and keep what they do not need.
+   */
+  readonly after: readonly pulumi.Resource[];
 }
 
 const USER = "10001:10001";
@@ -96,7 +101,7 @@ export class App extends pulumi.ComponentResource {
     const migrate = new Job(
       `${name}-migrate`,
       { context, spec, task: "migrate", command: ["migrate"], network: "data" },
-      { parent: this },
+      { parent: this, dependsOn: [...args.after] },
     );
     const generation = generationOf(spec, secrets.version);
     this.ready = new Containers(

@@ -18,6 +18,8 @@ export interface MlflowArgs {
   readonly database: Database;
   /** `host` or `host:port` under which browsers and clients outside reach the stack. */
   readonly publicHosts: readonly string[];
+  /** What must answer before MLflow may start; see `AppArgs.after`. */
+  readonly after: readonly pulumi.Resource[];
 }
 
 const USER = "10001:10001";
@@ -100,7 +102,7 @@ export class Mlflow extends pulumi.ComponentResource {
         command: ["mlflow", "db", "upgrade", storeUri],
         network: "data",
       },
-      { parent: this },
+      { parent: this, dependsOn: [...args.after] },
     );
     this.ready = new Containers(name, { context, spec }, { parent: this, dependsOn: [schema] });
     this.registerOutputs({ url: this.url });

@@ -65,8 +65,9 @@ export class Platform extends pulumi.ComponentResource {
         config: config.mlflow,
         database: postgres.mlflow,
         publicHosts: [new URL(nginx.url).host],
+        after: [postgres.ready],
       },
-      { parent: this, dependsOn: [postgres.ready] },
+      child,
     );
     this.version = appVersion(sources.app);
     const app = new App(
@@ -80,8 +81,9 @@ export class Platform extends pulumi.ComponentResource {
         database: postgres.app,
         redisPassword: redis.password,
         mlflowUrl: mlflow.url,
+        after: [postgres.ready, redis.ready, mlflow.ready],
       },
-      { parent: this, dependsOn: [postgres.ready, redis.ready, mlflow.ready] },
+      child,
     );
     nginx.route(app.address, app.ready);
     new Prometheus(
