@@ -127,6 +127,7 @@ async function build(name) {
     write: false,
     metafile: true,
     logLevel: "error",
+    logLimit: 5,
     ...options,
   });
   const seal = {};

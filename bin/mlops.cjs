@@ -1,11 +1,22 @@
 "use strict";
 require("./node-version.cjs");
 const path = require("node:path");
+const { bundle } = require("./bundle.cjs");
 
-const { main } = require(require("./bundle.cjs").bundle("cli"));
+function start() {
+  const { main } = require(bundle("cli"));
+  return main({
+    root: path.resolve(__dirname, ".."),
+    argv: process.argv.slice(2),
+    env: process.env,
+  });
+}
 
-main({ root: path.resolve(__dirname, ".."), argv: process.argv.slice(2), env: process.env }).then(
-  (exitCode) => {
+try {
+  start().then((exitCode) => {
     process.exitCode = exitCode;
-  },
-);
+  });
+} catch (error) {
+  console.error(`mlops: ${error.message}`);
+  process.exitCode = 1;
+}

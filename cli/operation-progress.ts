@@ -20,6 +20,7 @@ const VERBS: Readonly<Record<string, readonly [running: string, done: string]>> 
 };
 
 interface Running {
+  readonly urn: string;
   readonly text: string;
   readonly startedAt: number;
 }
@@ -43,12 +44,15 @@ export class OperationProgress {
   private readonly spinner: Ora | undefined;
   private readonly timer: NodeJS.Timeout;
   private readonly startedAt = performance.now();
-  private lastLine = "";
+  /** What each resource said last, by URN. */
+  private readonly said = new Map<string, string>();
 
   constructor(
     private readonly terminal: Terminal,
     private readonly title: string,
     private readonly log: WriteStream,
+    /** Whether resources that are done get a line; a preview only pretends to change them. */
+    private readonly showsResources: boolean,
   ) {
     this.spinner = terminal.isInteractive
       ? ora({ text: title, stream: process.stderr, discardStdin: false }).start()
@@ -90,7 +94,7 @@ export class OperationProgress {
     const verbs = VERBS[metadata.op];
     if (verbs === undefined || !isShown(metadata)) return;
     const text = `${verbs[0]} ${describe(metadata)}`;
-    this.running.set(key(metadata), { text, startedAt: performance.now() });
+    this.running.set(key(metadata), { urn: metadata.urn, text, startedAt: performance.now() });
   }
 
   private end(metadata: StepEventMetadata): void {
@@ -99,6 +103,7 @@ export class OperationProgress {
     this.running.delete(key(metadata));
     const verbs = VERBS[metadata.op];
     if (verbs === undefined || started === undefined || isQuiet(metadata.op)) return;
+    if (!this.showsResources) return;
     const seconds = this.terminal.style("dim", `${secondsSince(started.startedAt)} s`);
     this.line(`  ${this.mark(true)} ${verbs[1]} ${describe(metadata)} ${seconds}`);
   }
@@ -117,7 +122,9 @@ export class OperationProgress {
     // Plugins of this project's own toolchain are on PATH on purpose.
     else if (severity === "warning" && !/using pulumi-\S+ from \$PATH/.test(message))
       this.line(`  ${this.terminal.style("yellow", "warning")} ${name}${message}`);
-    else if (!message.startsWith("[DEBUG]")) this.lastLine = message.split("\n").at(-1) ?? "";
+    // Plugins' own log lines begin so; what a command prints, such as a build, is worth showing.
+    else if (urn !== undefined && !/^\[(DEBUG|INFO)\]/.test(message))
+      this.said.set(urn, message.split("\n").at(-1) ?? "");
   }
 
   /** Keeps what an error says itself, without what the engine and the plugins wrap around it. */
@@ -143,10 +150,11 @@ export class OperationProgress {
   private report(): void {
     // What runs longest is what the rest waits for.
     const [longest] = this.running.values();
+    const said = longest === undefined ? "" : (this.said.get(longest.urn) ?? "");
     const now =
       longest === undefined
         ? ""
-        : `${longest.text} ${secondsSince(longest.startedAt)} s  ${this.lastLine.slice(0, LAST_LINE_LENGTH)}`;
+        : `${longest.text} ${secondsSince(longest.startedAt)} s  ${said.slice(0, LAST_LINE_LENGTH)}`;
     const others = this.running.size > 1 ? ` (and ${this.running.size - 1} more)` : "";
     const text =
       `${this.title} ${secondsSince(this.startedAt)} s  ${now.trimEnd()}${others}`.trimEnd();

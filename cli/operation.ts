@@ -9,7 +9,7 @@ import { explain } from "./pulumi-error";
 import type { Tools } from "./setup";
 import { releaseDeadLocks } from "./state-lock";
 
-/** The user stopped an operation, and Pulumi ended it in good order. */
+/** The user stopped something, and it ended in good order. */
 export class InterruptedError extends CommandError {
   constructor(operation: string, retry: string) {
     super(`${operation} was stopped.`, `What had been done is recorded; continue with: ${retry}`);
@@ -54,7 +54,12 @@ export async function runOperation(
   const log = createWriteStream(join(folder, `${request.name.toLowerCase()}-${stack.name}.log`), {
     mode: 0o600,
   });
-  const progress = new OperationProgress(context.terminal, request.title, log);
+  const progress = new OperationProgress(
+    context.terminal,
+    request.title,
+    log,
+    request.changesState,
+  );
   const interruption = watchForInterruption(context, request.name);
   try {
     await run({

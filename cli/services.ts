@@ -76,13 +76,21 @@ async function statusOf(docker: Docker, container: ContainerInfo): Promise<Servi
   return {
     service: serviceOf(container),
     container: nameOf(container),
-    image: image.RepoTags[0] ?? container.ImageID.slice(0, 19),
+    image: imageName(image.RepoTags, container),
     health: healthOf(details),
     startedAt: running ? details.State.StartedAt : undefined,
     memoryBytes: stats === undefined ? undefined : usedMemory(stats),
     memoryLimitBytes: details.HostConfig.Memory ?? 0,
     urls: publishedUrls(container),
   };
+}
+
+/** Of all names an image has, the one that this project gave it. */
+function imageName(tags: readonly string[], container: ContainerInfo): string {
+  const version = container.Labels["mlops.version"];
+  const release = tags.find((tag) => version !== undefined && tag.endsWith(`:${version}`));
+  const own = tags.find((tag) => /(^|\/)mlops-[^/]+$/.test(tag));
+  return release ?? own ?? tags[0] ?? container.ImageID.slice(0, "sha256:".length + 12);
 }
 
 function healthOf({ State }: ContainerInspectInfo): string {
@@ -99,7 +107,8 @@ export function usedMemory(stats: ContainerStats): number {
 }
 
 function publishedUrls(container: ContainerInfo): string[] {
-  return container.Ports.filter((port) => port.PublicPort !== undefined).map((port) => {
+  // Docker leaves the number out where nothing is published.
+  return container.Ports.filter((port) => port.PublicPort > 0).map((port) => {
     const scheme = port.PrivatePort === 8443 ? "https" : "http";
     const host = port.IP === "0.0.0.0" || port.IP === "::" ? "localhost" : port.IP;
     const address = host.includes(":") ? `[${host}]` : host;

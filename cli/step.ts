@@ -51,6 +51,11 @@ export class Step {
     this.lastLine = text;
   }
 
+  /** Adds a line to the log only. */
+  record(text: string): void {
+    this.log.write(`${text}\n`);
+  }
+
   /** What the step does now, "" when it has said nothing. */
   get doing(): string {
     return this.lastLine;

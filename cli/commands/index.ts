@@ -3,9 +3,11 @@ import type { Context } from "../context";
 import { downCommand } from "./down";
 import { envCommand } from "./env";
 import { logsCommand } from "./logs";
+import { predictCommand } from "./predict";
 import { previewCommand } from "./preview";
 import { refreshCommand } from "./refresh";
 import { statusCommand } from "./status";
+import { trainCommand } from "./train";
 import { upCommand } from "./up";
 
 /** Every command, in the order in which the help lists them. */
@@ -15,6 +17,8 @@ export const commands: readonly ((context: Context) => Command)[] = [
   refreshCommand,
   statusCommand,
   logsCommand,
+  trainCommand,
+  predictCommand,
   downCommand,
   envCommand,
 ];
