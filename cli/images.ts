@@ -1,4 +1,5 @@
 import type Docker from "dockerode";
+import type { ImageInspectInfo } from "dockerode";
 import type { Config } from "../config";
 import type { Context } from "./context";
 import { ImageNotFoundError, messageOf, StepError } from "./errors";
@@ -33,12 +34,20 @@ export async function requireImages(
 }
 
 /** Whether the Docker host has an image under that reference. */
-export async function hasImage(docker: Docker, reference: string): Promise<boolean> {
+async function hasImage(docker: Docker, reference: string): Promise<boolean> {
+  return (await inspectImage(docker, reference)) !== undefined;
+}
+
+/** What the Docker host knows of an image, or undefined where it has none of that name. */
+export async function inspectImage(
+  docker: Docker,
+  reference: string,
+): Promise<ImageInspectInfo | undefined> {
   try {
-    await docker.getImage(reference).inspect();
-    return true;
+    return await docker.getImage(reference).inspect();
   } catch (error) {
-    if (error instanceof Error && "statusCode" in error && error.statusCode === 404) return false;
+    if (error instanceof Error && "statusCode" in error && error.statusCode === 404)
+      return undefined;
     throw error;
   }
 }

@@ -3,7 +3,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
 import { stripVTControlCharacters } from "node:util";
-import { execa } from "execa";
+import { execa, ExecaError } from "execa";
 import ora from "ora";
 import type { Context } from "./context";
 import { CommandError, messageOf, StepError } from "./errors";
@@ -107,7 +107,8 @@ export async function runStep<T>(
     return result;
   } catch (error) {
     progress.end(false);
-    log.write(`${messageOf(error)}\n`);
+    // A program has said itself what it had to say.
+    if (!(error instanceof ExecaError)) log.write(`${messageOf(error)}\n`);
     if (error instanceof CommandError) throw error;
     log.end();
     await finished(log);
@@ -132,10 +133,7 @@ async function tail(file: string): Promise<string> {
 
 /** One line: execa puts the command and its exit code there. */
 function reasonOf(error: unknown): string {
-  const short =
-    error instanceof Error && "shortMessage" in error && typeof error.shortMessage === "string"
-      ? error.shortMessage
-      : messageOf(error);
+  const short = error instanceof ExecaError ? error.shortMessage : messageOf(error);
   return short.split("\n")[0] ?? short;
 }
 

@@ -65,7 +65,7 @@ async function down(context: Context, options: DownOptions): Promise<void> {
     context.terminal.note(summarize(changes, "done"));
     if (volumes.length > 0)
       context.terminal.note(
-        `Kept, with all data: ${volumes.join(", ")}. Back up with: ./mlops up --stack ${name}`,
+        `Kept, with all data: ${volumes.join(", ")}. To start it again: ./mlops up --stack ${name}`,
       );
   }
 }

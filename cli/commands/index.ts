@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Context } from "../context";
+import { buildImageCommand } from "./build";
 import { downCommand } from "./down";
 import { envCommand } from "./env";
 import { logsCommand } from "./logs";
@@ -7,6 +8,7 @@ import { predictCommand } from "./predict";
 import { previewCommand } from "./preview";
 import { refreshCommand } from "./refresh";
 import { statusCommand } from "./status";
+import { testCommand } from "./test";
 import { trainCommand } from "./train";
 import { upCommand } from "./up";
 
@@ -19,6 +21,8 @@ export const commands: readonly ((context: Context) => Command)[] = [
   logsCommand,
   trainCommand,
   predictCommand,
+  buildImageCommand,
   downCommand,
   envCommand,
+  testCommand,
 ];

@@ -10,8 +10,6 @@ import { ensureToolchain } from "./toolchain";
 /** What a command has to work with once set-up is done. */
 export interface Tools {
   readonly docker: Docker;
-  /** Whether this run started the Docker engine. */
-  readonly engineStarted: boolean;
   /** Variables that differ from the caller's environment. */
   readonly env: Readonly<Record<string, string>>;
   /** Folder of Pulumi's state, where it is in files on this machine. */
@@ -28,6 +26,8 @@ export interface SetUpRequest {
   readonly retry: string;
   /** Whether images may have to be built. */
   readonly images: boolean;
+  /** Called when this run starts the Docker engine, which until then did not run. @default nothing */
+  readonly onEngineStarted?: () => void;
 }
 
 /**
@@ -36,7 +36,8 @@ export interface SetUpRequest {
  */
 export async function setUp(context: Context, request: SetUpRequest): Promise<Tools> {
   const backend = await ensureBackend(context);
-  const engine = await ensureEngine(context, request.retry);
+  const { docker, started } = await ensureEngine(context, request.retry);
+  if (started) request.onEngineStarted?.();
   const clientFolders = await ensureDockerClient(context, request.retry);
   const toolchain = await ensureToolchain(context, request.retry);
   const toolchainFolders = toolchain.root === undefined ? [] : [join(toolchain.root, "bin")];
@@ -51,10 +52,9 @@ export async function setUp(context: Context, request: SetUpRequest): Promise<To
     ...toolchain.env,
     ...backend.env,
   };
-  if (request.images) await ensureBaseImage(context, engine.docker, env, request.retry);
+  if (request.images) await ensureBaseImage(context, docker, env, request.retry);
   return {
-    docker: engine.docker,
-    engineStarted: engine.started,
+    docker,
     env,
     stateFolder: backend.stateFolder,
     passphraseSource: backend.passphraseSource,
