@@ -6,7 +6,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
 
+from mlops_app.logs import logger
 from mlops_app.metrics import Metrics
+
+log = logger(__name__)
 
 
 class BatchQueue[Item]:
@@ -30,7 +33,8 @@ class BatchQueue[Item]:
             name: label in the metrics.
             capacity: most items that wait.
             batch_size: most items of one write.
-            write: returns when the batch is dealt with; retries are its own business.
+            write: returns when the batch is dealt with; retries are its own business. A batch
+                for which it raises is lost and counted.
             metrics: where size, writes and drops are counted.
 
         """
@@ -67,7 +71,12 @@ class BatchQueue[Item]:
             await self._wake.wait()
             while self._items:
                 batch = list(islice(self._items, self._batch_size))
-                await self._write(batch)
+                try:
+                    await self._write(batch)
+                except Exception:
+                    # A writer that stops would fill the queue for good.
+                    log.exception("batch lost", queue=self._name)
+                    self.count_dropped(len(batch), "failed")
                 for _ in batch:
                     self._items.popleft()
                 self._size.set(len(self._items))
@@ -88,6 +97,8 @@ class BatchQueue[Item]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        if self._items:
+            log.warning("items lost at shutdown", queue=self._name, count=len(self._items))
         self.count_dropped(len(self._items), "shutdown")
         self._items.clear()
         self._size.set(0)

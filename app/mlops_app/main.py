@@ -3,17 +3,18 @@
 import contextlib
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from types import FrameType
-from typing import Any
 
 from fastapi import FastAPI, Response
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from mlops_app import health, predict
 from mlops_app.logs import configure_logging
 from mlops_app.metrics import Metrics
 from mlops_app.middleware import Observe
+from mlops_app.openapi import describe_model
 from mlops_app.runtime import Runtime
 from mlops_app.settings import Settings
 
@@ -39,7 +40,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             async with runtime.running():
                 yield
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Reference model API",
         description="Serves the model version that an MLflow alias names.",
         version=settings.app_version,
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.runtime = runtime
     app.include_router(health.router)
     app.include_router(predict.router)
+    describe_model(app, runtime)
 
     @app.get("/metrics", tags=["metrics"], response_class=Response)
     async def metrics_page() -> Response:
@@ -60,7 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 @contextlib.contextmanager
-def _drain_on_sigterm(runtime: Runtime) -> Any:
+def _drain_on_sigterm(runtime: Runtime) -> Iterator[None]:
     """Turn readiness off as soon as SIGTERM arrives, then let the server's own handler do its work.
 
     The server tells the app of a shutdown only after the last request has ended.

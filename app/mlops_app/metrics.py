@@ -113,7 +113,7 @@ class Metrics:
         )
         self.queue_dropped = Counter(
             "mlops_app_queue_dropped_total",
-            "Items lost: full (queue), unavailable or rejected (by the store), shutdown.",
+            "Items lost: full (queue), unavailable, rejected or failed (store), shutdown.",
             ["queue", "reason"],
             registry=registry,
         )

@@ -5,11 +5,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mlops_app.cache import Cache, Entry
 from mlops_app.health import summary, unavailable
@@ -32,7 +32,33 @@ class Answer:
     cached: bool = False
 
 
-@router.post("/predict")
+class ModelSummary(BaseModel):
+    """The model version that answered."""
+
+    name: str
+    version: str
+    alias: str
+
+
+class PredictResponse(BaseModel):
+    """Predictions in the order of the rows."""
+
+    predictions: list[Any]
+    model: ModelSummary
+    cached: bool
+    version: str
+    request_id: str
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"model": PredictResponse},
+    413: {"description": "The request is too large."},
+    422: {"description": "Rows that do not fit the model; `detail` has each field's position."},
+    503: {"description": "No model yet, or no longer: see `missing` and `reason`."},
+}
+
+
+@router.post("/predict", responses=RESPONSES)
 async def predict(
     request: Request, runtime: Annotated[Runtime, Depends(get_runtime)]
 ) -> JSONResponse:

@@ -4,14 +4,14 @@ import asyncio
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import psycopg
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from mlops_app.batch_queue import BatchQueue
-from mlops_app.db import connect
+from mlops_app.db import connect, run_or_abort
 from mlops_app.dependency import Dependency
 from mlops_app.errors import UserError
 from mlops_app.logs import logger
@@ -117,7 +117,10 @@ class PredictionLog:
             raise self._failure
         async with asyncio.timeout(PROBE_SECONDS), self._lock:
             try:
-                await (await self._connected()).execute("SELECT FROM prediction_log LIMIT 0")
+                connection = await self._connected()
+                await run_or_abort(
+                    connection, connection.execute("SELECT FROM prediction_log LIMIT 0")
+                )
             except BaseException:
                 await self.close()
                 raise
@@ -155,7 +158,7 @@ class PredictionLog:
     async def _execute(
         self, connection: psycopg.AsyncConnection, batch: Sequence[PredictionRecord]
     ) -> None:
-        await connection.execute(INSERT, [json.dumps([asdict(record) for record in batch])])
+        await run_or_abort(connection, connection.execute(INSERT, [_as_json(batch)]))
         self._written.inc(len(batch))
 
     async def _insert_one(
@@ -178,3 +181,9 @@ class PredictionLog:
         self._failure = attempt.outcome.exception() if attempt.outcome else None
         if self._failure is not None:
             self.dependency.down(self._failure)
+
+
+def _as_json(batch: Sequence[PredictionRecord]) -> str:
+    # Not dataclasses.asdict, which copies every input value.
+    names = [item.name for item in fields(PredictionRecord)]
+    return json.dumps([{name: getattr(record, name) for name in names} for record in batch])

@@ -95,7 +95,7 @@ class Runtime:
             await asyncio.gather(*watchers, return_exceptions=True)
             await self.cache.close()
             await self.prediction_log.close()
-            self.inference.shutdown()
+            self.inference.shutdown(wait=False, cancel_futures=True)
 
 
 def get_runtime(request: Request) -> Runtime:

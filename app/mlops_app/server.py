@@ -1,5 +1,6 @@
 """`serve`: uvicorn with the settings that a proxy and an orchestrator need."""
 
+import logging
 import os
 import signal
 import sys
@@ -26,8 +27,7 @@ def serve(settings: Settings) -> None:
 
     """
     configure_logging(settings.log_level)
-    # uvicorn delivers the signal once more after a clean shutdown, which would make it a failure.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, _exit)
     with tempfile.TemporaryDirectory(prefix="metrics-") as directory:
         if settings.workers > 1:
             # The metrics of all workers meet in files; read before the workers import the library.
@@ -48,3 +48,15 @@ def serve(settings: Settings) -> None:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=settings.shutdown_grace_seconds,
         )
+
+
+def _exit(*_: object) -> None:
+    """End the process with exit code 0.
+
+    uvicorn delivers the signal once more after its shutdown, which would make that a failure. At
+    this point all is written; what may still run is a model beyond the grace period or a download,
+    on threads that the interpreter would wait for.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
