@@ -29,6 +29,21 @@ const UNUSED = [
   /node_modules\/@npmcli\/arborist\//,
 ];
 
+/** For a program together with Pulumi's own runner of programs. */
+const runnerOptions = {
+  external: ["typescript", "ts-node"],
+  plugins: [
+    replace([
+      ...UNUSED,
+      // All but the API, whose calls do nothing as long as nobody traces.
+      /node_modules\/@opentelemetry\/([b-z][^/]*|api-[^/]*)\//,
+      // It maps every stack trace, and Pulumi takes one for each property of each resource.
+      /node_modules\/source-map-support\/register\.js$/,
+    ]),
+    replace([/closure\/v8Hooks\.js$/], "exports.isInitializedAsync = async () => {};"),
+  ],
+};
+
 /** What each bundle is made from. */
 const bundles = {
   cli: {
@@ -52,22 +67,8 @@ const bundles = {
     // The language host loads its own @pulumi/pulumi: a second copy would not see its state.
     options: { external: ["@pulumi/pulumi"] },
   },
-  runner: {
-    entry: "bin/runner.cjs",
-    options: {
-      external: ["typescript", "ts-node"],
-      plugins: [
-        replace([
-          ...UNUSED,
-          // All but the API, whose calls do nothing as long as nobody traces.
-          /node_modules\/@opentelemetry\/([b-z][^/]*|api-[^/]*)\//,
-          // It maps every stack trace, and Pulumi takes one for each property of each resource.
-          /node_modules\/source-map-support\/register\.js$/,
-        ]),
-        replace([/closure\/v8Hooks\.js$/], "exports.isInitializedAsync = async () => {};"),
-      ],
-    },
-  },
+  runner: { entry: "bin/runner.cjs", options: runnerOptions },
+  bench: { entry: "bench/runner.cjs", options: runnerOptions },
 };
 
 /** "size:mtime" of a file, or "missing": what a seal remembers of each input. */
@@ -147,7 +148,7 @@ async function build(name) {
  * Path of an up-to-date bundle. Synchronous, because the Pulumi language host requires its program
  * so: a stale bundle is built by a second process that is waited for.
  *
- * @param {"cli" | "program" | "runner"} name
+ * @param {keyof typeof bundles} name
  * @returns {string}
  */
 function bundle(name) {

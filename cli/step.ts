@@ -7,7 +7,6 @@ import { execa, ExecaError } from "execa";
 import ora from "ora";
 import type { Context } from "./context";
 import { CommandError, messageOf, StepError } from "./errors";
-import { recordDuration } from "./durations";
 import type { Terminal } from "./terminal";
 
 /** How often a step says that it still runs where no terminal shows a progress line. */
@@ -18,7 +17,7 @@ const LAST_LINE_LENGTH = 60;
 
 /** What is about to be done. */
 export interface StepRequest {
-  /** Short name, used for the log file and the record of durations, such as `toolchain`. */
+  /** Short name, used for the log file, such as `toolchain`. */
   readonly name: string;
   /** What a person reads, such as `Building the Pulumi toolchain`. */
   readonly title: string;
@@ -83,8 +82,8 @@ export class Step {
 }
 
 /**
- * Runs a long step: shows what it does and for how long, keeps its output in a log file, records
- * how long it took, and on failure prints the end of the log with the command to retry.
+ * Runs a long step: shows what it does and for how long, keeps its output in a log file, and on
+ * failure prints the end of the log with the command to retry.
  *
  * @throws StepError, or the CommandError that the work threw.
  */
@@ -98,12 +97,9 @@ export async function runStep<T>(
   const log = createWriteStream(logFile);
   const step = new Step(context, log);
   const progress = showProgress(context.terminal, request.title, () => step.doing);
-  const startedAt = performance.now();
   try {
     const result = await work(step);
-    const seconds = (performance.now() - startedAt) / 1000;
     progress.end(true);
-    await recordDuration(context, request, seconds);
     return result;
   } catch (error) {
     progress.end(false);

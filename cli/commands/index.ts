@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Context } from "../context";
+import { benchCommand } from "./bench";
 import { buildImageCommand } from "./build";
 import { downCommand } from "./down";
 import { envCommand } from "./env";
@@ -25,4 +26,5 @@ export const commands: readonly ((context: Context) => Command)[] = [
   downCommand,
   envCommand,
   testCommand,
+  benchCommand,
 ];

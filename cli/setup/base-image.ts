@@ -5,9 +5,10 @@ import type Docker from "dockerode";
 import { execa } from "execa";
 import type { Context } from "../context";
 import { withLock } from "../lock";
-import { runStep, type Step } from "../step";
+import type { Step } from "../step";
 import { aptInstall } from "./apt";
 import { becomeRoot } from "./privilege";
+import { runSetUpStep } from "./durations";
 import { findPrograms, searchPath } from "./programs";
 
 const SUITE = "trixie";
@@ -42,7 +43,7 @@ export async function ensureBaseImage(
   if (await hasImage(docker)) return;
   await withLock(context, "base-image", async () => {
     if (await hasImage(docker)) return;
-    await runStep(
+    await runSetUpStep(
       context,
       { name: "base-image", title: `Getting the base image ${BASE_IMAGE}`, retry },
       async (step) => {

@@ -2,8 +2,8 @@ import { delimiter } from "node:path";
 import { execa } from "execa";
 import type { Context } from "../context";
 import { CommandError } from "../errors";
-import { runStep } from "../step";
 import { aptInstall } from "./apt";
+import { runSetUpStep } from "./durations";
 import { findPrograms, linkPrivately, privateBin, searchPath } from "./programs";
 
 /** Docker clients before this one build with BuildKit by themselves; later ones need buildx. */
@@ -17,7 +17,7 @@ const FIRST_WITHOUT_BUILDER = 23;
 export async function ensureDockerClient(context: Context, retry: string): Promise<string[]> {
   const found = await findBuildClient(context);
   if (found !== undefined) return usingClient(context, found);
-  await runStep(
+  await runSetUpStep(
     context,
     { name: "docker-client", title: "Installing a Docker client that can build images", retry },
     (step) => aptInstall(step, ["docker.io"], ["docker-cli", "docker-buildx"]),

@@ -10,9 +10,10 @@ import { dockerAddress, dockerClient, pingFailure, unreachable } from "../docker
 import { codeOf, CommandError, DockerUnreachableError } from "../errors";
 import { writeFileAtomically } from "../files";
 import { withLock } from "../lock";
-import { runStep, type Step } from "../step";
+import type { Step } from "../step";
 import { aptInstall } from "./apt";
 import { becomeRoot } from "./privilege";
+import { runSetUpStep } from "./durations";
 import { findPrograms, searchPath } from "./programs";
 
 /** A cold start of dockerd on a busy machine took 8 s; then there are old containers to load. */
@@ -46,12 +47,12 @@ export async function ensureEngine(context: Context, retry: string): Promise<Eng
   return withLock(context, "docker-engine", async () => {
     if ((await pingFailure(docker)) === undefined) return { docker, started: false };
     if ((await findDaemon(context)) === undefined)
-      await runStep(
+      await runSetUpStep(
         context,
         { name: "docker-install", title: "Installing the Docker engine", retry },
         (step) => aptInstall(step, ["docker.io"], ["docker-cli", "docker-buildx"]),
       );
-    await runStep(
+    await runSetUpStep(
       context,
       { name: "docker-start", title: "Starting the Docker engine", retry },
       (step) => startEngine(context, docker, step),

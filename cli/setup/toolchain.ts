@@ -6,7 +6,8 @@ import { join, relative, sep } from "node:path";
 import type { Context } from "../context";
 import { CommandError, messageOf } from "../errors";
 import { withLock } from "../lock";
-import { runStep, type Step } from "../step";
+import type { Step } from "../step";
+import { runSetUpStep } from "./durations";
 import { findPrograms, searchPath } from "./programs";
 
 /** Long enough for the archive on a slow line; a host that cannot be reached is known at once. */
@@ -53,7 +54,7 @@ export async function ensureToolchain(context: Context, retry: string): Promise<
     if (existsSync(built)) return result;
     if (existsSync(downloaded) || (await download(context, downloaded, retry)))
       return { root: downloaded, env: {} };
-    await runStep(
+    await runSetUpStep(
       context,
       { name: "toolchain", title: "Building Pulumi and its plugins from toolchain/", retry },
       (step) => build(context, step, built),
@@ -97,7 +98,7 @@ async function download(context: Context, target: string, retry: string): Promis
   const partial = `${target}.partial`;
   await rm(partial, { recursive: true, force: true });
   let refusal: string | undefined;
-  await runStep(
+  await runSetUpStep(
     context,
     { name: "pulumi-download", title: "Looking for Pulumi's official download", retry },
     async (step) => {

@@ -1,8 +1,9 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Context } from "./context";
-import { codeOf } from "./errors";
-import { writeFileAtomically } from "./files";
+import type { Context } from "../context";
+import { codeOf } from "../errors";
+import { writeFileAtomically } from "../files";
+import { runStep, type Step, type StepRequest } from "../step";
 
 /** How long a step took when it last did its work. */
 export interface RecordedDuration {
@@ -15,20 +16,25 @@ export interface RecordedDuration {
 
 const folder = (context: Context): string => join(context.cacheDir, "durations");
 
-/** Remembers a step's duration for `./mlops bench`, also after the step has nothing left to do. */
-export async function recordDuration(
+/**
+ * Runs a step of the set-up, and remembers how long it took: `./mlops bench` shows it long after
+ * there is nothing left to do for the step.
+ */
+export async function runSetUpStep<T>(
   context: Context,
-  step: { readonly name: string; readonly title: string },
-  seconds: number,
-): Promise<void> {
+  request: StepRequest,
+  work: (step: Step) => Promise<T>,
+): Promise<T> {
+  const startedAt = performance.now();
+  const result = await runStep(context, request, work);
   const record: RecordedDuration = {
-    name: step.name,
-    title: step.title,
-    seconds: Math.round(seconds * 10) / 10,
+    name: request.name,
+    title: request.title,
+    seconds: Math.round((performance.now() - startedAt) / 100) / 10,
     finishedAt: new Date().toISOString(),
   };
-  const file = join(folder(context), `${step.name}.json`);
-  await writeFileAtomically(file, JSON.stringify(record));
+  await writeFileAtomically(join(folder(context), `${request.name}.json`), JSON.stringify(record));
+  return result;
 }
 
 /** All recorded durations, oldest first. */
