@@ -16,12 +16,13 @@ from mlflow.environment_variables import MLFLOW_SERVER_ENABLE_JOB_EXECUTION
 
 
 def become(command: list[str], *, extra_env: dict[str, str], **_: object) -> NoReturn:
-    """Replaces this process by `command`, with `extra_env` added to the environment.
+    """Replace this process by `command`, with `extra_env` added to the environment.
 
     Raises:
         OSError: if the program cannot be started.
+
     """
-    os.execve(command[0], command, os.environ | extra_env)
+    os.execve(command[0], command, os.environ | extra_env)  # noqa: S606 - that is the point
 
 
 if __name__ == "__main__":
@@ -31,5 +32,5 @@ if __name__ == "__main__":
         # Assigning to a name that nothing reads would go unnoticed.
         if not hasattr(mlflow.server, "_exec_cmd"):
             raise SystemExit("This MLflow starts its web server in another way. Adapt this file.")
-        mlflow.server._exec_cmd = become
+        mlflow.server._exec_cmd = become  # noqa: SLF001 - there is no public way
     cli()
