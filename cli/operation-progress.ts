@@ -115,7 +115,8 @@ export class OperationProgress {
   }
 
   private diagnose(message: string, severity: string, urn: string | undefined): void {
-    if (message === "") return;
+    // What the SDK says at this level holds inputs and outputs in the clear, secrets among them.
+    if (message === "" || severity === "debug") return;
     this.log.write(`${severity}: ${message}\n`);
     const name = urn === undefined || urn === "" ? "" : `${nameOf(urn)}: `;
     if (severity === "error") this.fault(name, message);
