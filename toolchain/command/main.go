@@ -36,7 +36,8 @@ func run() error {
 	return p.RunProvider(context.Background(), pluginName, version, provider)
 }
 
-// newProvider serves what the npm package offers, except remote.CopyFile, which that package has
+// newProvider serves the commands of the npm package. Its two resources that copy files to another
+// machine are not served; the engine refuses them by name.
 func newProvider() (p.Provider, error) {
 	return infer.NewProviderBuilder().
 		WithResources(
