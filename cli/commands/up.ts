@@ -8,7 +8,7 @@ import { checkBeforeDeployment, requireFreeSpace } from "../preflight";
 import { ask } from "../prompt";
 import { recover } from "../recovery";
 import { setUp, type Tools } from "../setup";
-import { openStack, readOutputs } from "../stack";
+import { openStack } from "../stack";
 import { loadConfig } from "../stack-config";
 import { hasChanges, summarize } from "../summary";
 import { examples, jsonOption, stackOption } from "./options";
@@ -56,7 +56,7 @@ async function up(context: Context, options: UpOptions): Promise<void> {
   const progress = await runOperation(context, tools, stack, request, (callbacks) =>
     stack.up(callbacks),
   );
-  const outputs = await readOutputs(context, tools, name);
+  const { outputs } = progress;
   if (options.json) context.terminal.printJson({ stack: name, changes: progress.changes, outputs });
   else {
     context.terminal.note(summarize(progress.changes, "done"));

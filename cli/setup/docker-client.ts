@@ -1,7 +1,9 @@
-import { delimiter } from "node:path";
+import { readFile, stat } from "node:fs/promises";
+import { delimiter, join } from "node:path";
 import { execa } from "execa";
 import type { Context } from "../context";
 import { CommandError } from "../errors";
+import { writeFileAtomically } from "../files";
 import { aptInstall } from "./apt";
 import { runSetUpStep } from "./durations";
 import { findPrograms, linkPrivately, privateBin, searchPath } from "./programs";
@@ -40,12 +42,25 @@ async function usingClient(context: Context, client: string): Promise<string[]> 
   return [own];
 }
 
+/** The client found last, as long as it is there and the same: asking them all takes a while. */
 async function findBuildClient(context: Context): Promise<string | undefined> {
   const own = privateBin(context);
   const folders = searchPath(context.env).filter((folder) => folder !== own);
-  for (const client of await findPrograms("docker", folders))
-    if (await canBuild(client)) return client;
+  const clients = await findPrograms("docker", folders);
+  const memory = join(context.cacheDir, "docker-client");
+  const remembered = await readFile(memory, "utf8").catch(() => "");
+  for (const client of clients) if ((await fingerprint(client)) === remembered) return client;
+  for (const client of clients) {
+    if (!(await canBuild(client))) continue;
+    await writeFileAtomically(memory, await fingerprint(client));
+    return client;
+  }
   return undefined;
+}
+
+async function fingerprint(program: string): Promise<string> {
+  const { size, mtimeMs } = await stat(program);
+  return `${program} ${size} ${mtimeMs}`;
 }
 
 async function canBuild(client: string): Promise<boolean> {
