@@ -3,7 +3,7 @@ const eslint = require("@eslint/js");
 const tseslint = require("typescript-eslint");
 
 module.exports = tseslint.config(
-  { ignores: ["node_modules/", "dist/", ".mlops/", "app/", "**/.venv/"] },
+  { ignores: ["node_modules/", "dist/", ".mlops/", "**/.venv/"] },
   eslint.configs.recommended,
   {
     files: ["**/*.ts"],

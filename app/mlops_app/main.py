@@ -1,6 +1,8 @@
 """The ASGI application."""
 
+import asyncio
 import contextlib
+import contextvars
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -36,7 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with _drain_on_sigterm(runtime):
+        with _drain_on_sigterm(runtime, asyncio.get_running_loop()):
             async with runtime.running():
                 yield
 
@@ -54,7 +56,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @app.get("/metrics", tags=["metrics"], response_class=Response)
     async def metrics_page() -> Response:
         """Metrics in the Prometheus text format."""
-        metrics.ready.set(runtime.ready)
         return Response(metrics.render(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     app.add_middleware(Observe, settings=settings, metrics=metrics)
@@ -62,7 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 @contextlib.contextmanager
-def _drain_on_sigterm(runtime: Runtime) -> Iterator[None]:
+def _drain_on_sigterm(runtime: Runtime, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     """Turn readiness off as soon as SIGTERM arrives, then let the server's own handler do its work.
 
     The server tells the app of a shutdown only after the last request has ended.
@@ -73,7 +74,9 @@ def _drain_on_sigterm(runtime: Runtime) -> Iterator[None]:
     previous = signal.getsignal(signal.SIGTERM)
 
     def handle(number: int, frame: FrameType | None) -> None:
-        runtime.drain()
+        runtime.draining = True
+        # Logs and metrics take locks, which the interrupted code may hold.
+        loop.call_soon_threadsafe(runtime.drain, context=contextvars.Context())
         if callable(previous):
             previous(number, frame)
 

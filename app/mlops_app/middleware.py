@@ -1,5 +1,6 @@
 """What every request gets: an id, the release's name in the answer, a measurement, a log line."""
 
+import asyncio
 import re
 import time
 import uuid
@@ -56,6 +57,16 @@ class Observe:
         self._metrics.requests_in_flight.inc()
         try:
             await self._app(scope, receive, send_observed)
+        except asyncio.CancelledError:
+            # The grace period is over: say why, rather than break the connection.
+            if code == 0:
+                answer = JSONResponse(
+                    {"detail": "the app is shutting down", "request_id": request_id},
+                    status_code=503,
+                    headers={"Retry-After": "5"},
+                )
+                await answer(scope, receive, send_observed)
+            raise
         except Exception:
             log.exception("request failed", path=scope["path"])
             if code == 0:

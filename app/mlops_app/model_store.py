@@ -92,6 +92,7 @@ class ModelStore:
         self.current = model
         self.refused = None
         self._set_info(model.version, 1)
+        self._metrics.ready.set(1)
         self._metrics.model_loads.labels(result="loaded").inc()
         log.info(
             "model loaded",

@@ -45,17 +45,15 @@ class ModelVersion:
     identity: str
 
 
-def configure_client(settings: Settings, *, retries: int, timeout_seconds: int) -> None:
+def configure_client(*, retries: int, timeout_seconds: int) -> None:
     """Set MLflow's options, which it reads from the environment of this process alone.
 
     Args:
-        settings: where the server is.
         retries: attempts of one call beyond the first; its own default waits for minutes.
         timeout_seconds: of one attempt.
 
     """
     os.environ |= {
-        "MLFLOW_TRACKING_URI": settings.mlflow_tracking_uri,
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": str(retries),
         "MLFLOW_HTTP_REQUEST_TIMEOUT": str(timeout_seconds),
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -84,8 +82,9 @@ class Registry:
 
     def __init__(self, settings: Settings) -> None:
         # One failed call is reported at once: the model store decides when to try again.
-        configure_client(settings, retries=0, timeout_seconds=5)
-        self._client = MlflowClient(settings.mlflow_tracking_uri)
+        configure_client(retries=0, timeout_seconds=5)
+        self._uri = settings.mlflow_tracking_uri
+        self._client = MlflowClient(self._uri)
         self._name = settings.model_name
         self._alias = settings.model_alias
         self._directory = settings.models_dir
@@ -124,7 +123,9 @@ class Registry:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as scratch:
             try:
                 files = download_artifacts(
-                    artifact_uri=f"models:/{version.name}/{version.version}", dst_path=scratch
+                    artifact_uri=f"models:/{version.name}/{version.version}",
+                    dst_path=scratch,
+                    tracking_uri=self._uri,
                 )
             except (MlflowException, OSError) as error:
                 raise RegistryError(

@@ -20,8 +20,9 @@ from mlops_app.settings import Settings
 
 log = logger(__name__)
 
-# After the last request: time for what waits to be written, before the process ends.
-FLUSH_SECONDS = 5
+# After the last request: time for what waits to be written, before the process ends. Whoever stops
+# the container should give it SHUTDOWN_GRACE_SECONDS and 5 s more.
+FLUSH_SECONDS = 3
 
 
 class Runtime:
@@ -37,6 +38,7 @@ class Runtime:
         self.settings = settings
         self.metrics = metrics
         self.draining = False
+        self._drain_announced = False
         # Its own threads, as many as there are cores to run them: loading a model or a slow
         # registry must not take a request's place.
         self.inference = ThreadPoolExecutor(os.process_cpu_count(), thread_name_prefix="inference")
@@ -65,8 +67,10 @@ class Runtime:
 
     def drain(self) -> None:
         """Begin the shutdown: readiness goes, requests in flight go on."""
-        if not self.draining:
-            self.draining = True
+        self.draining = True
+        if not self._drain_announced:
+            self._drain_announced = True
+            self.metrics.ready.set(0)
             log.info("draining", grace_seconds=self.settings.shutdown_grace_seconds)
 
     @contextlib.asynccontextmanager

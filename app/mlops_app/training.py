@@ -69,7 +69,8 @@ def train(settings: Settings, parameters: Parameters, report: Report) -> dict[st
         UserError: MLflow cannot be reached or refuses.
 
     """
-    configure_client(settings, retries=RETRIES, timeout_seconds=TIMEOUT_SECONDS)
+    configure_client(retries=RETRIES, timeout_seconds=TIMEOUT_SECONDS)
+    mlflow.set_tracking_uri(settings.mlflow_tracking_uri)
     # Addresses of runs as the container sees them, on stdout, help nobody.
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     # The image has no pip, so MLflow cannot note its version in a Conda file that nobody reads.

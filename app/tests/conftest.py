@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import mlflow
 import pytest
 
 from mlops_app.registry import configure_client
@@ -18,7 +19,8 @@ from tests.world import World, as_environment, make_world
 def services() -> Settings:
     """Find the services of this run."""
     settings = Settings.from_environment()
-    configure_client(settings, retries=5, timeout_seconds=60)
+    configure_client(retries=5, timeout_seconds=60)
+    mlflow.set_tracking_uri(settings.mlflow_tracking_uri)
     return settings
 
 

@@ -109,8 +109,9 @@ def test_a_model_that_never_answers_does_not_hold_up_the_end(world: World, tmp_p
         app.terminate()
 
         assert app.exit_code() == 0
-        with pytest.raises(httpx.TransportError):
-            request.result()
+        answer = request.result()
+        assert answer.status_code == 503
+        assert answer.json()["detail"] == "the app is shutting down"
 
 
 def test_ends_while_mlflow_hangs(world: World) -> None:

@@ -1,5 +1,6 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { buildCommand, contextHash } from "../../components/image-build";
 
@@ -101,6 +102,11 @@ export class Sandbox {
     return succeed("docker", args, input);
   }
 
+  /** Runs a shell script that must succeed, and returns its output. */
+  shell(script: string): Promise<string> {
+    return succeed("sh", ["-c", script]);
+  }
+
   /** An empty volume. */
   async volume(purpose: string): Promise<string> {
     const name = `${this.#prefix}-${purpose}-${this.#volumes.length}`;
@@ -151,6 +157,18 @@ export class Sandbox {
       options.image,
       ...(options.command ?? []),
     ]);
+  }
+
+  /** Runs a container to its end with its output where this program's goes; returns its exit code. */
+  async stream(options: RunOptions): Promise<number> {
+    const args = await this.#arguments(options);
+    const child = spawn(
+      "docker",
+      ["run", "--rm", ...args, options.image, ...(options.command ?? [])],
+      { stdio: ["ignore", "inherit", "inherit"] },
+    );
+    const [exitCode] = (await once(child, "close")) as [number | null];
+    return exitCode ?? 1;
   }
 
   /** Runs a command in a container. */
