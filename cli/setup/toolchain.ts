@@ -13,7 +13,14 @@ import { findPrograms, searchPath } from "./programs";
 /** Long enough for the archive on a slow line; a host that cannot be reached is known at once. */
 const DOWNLOAD_TIMEOUT_MS = 10 * 60_000;
 
-/** A program that is built from `toolchain/`, as `toolchain/targets.json` lists it. */
+/** What `toolchain/targets.json` says. */
+interface Targets {
+  /** Flags of `go build`, the same for all, so that what they share is compiled once. */
+  readonly flags: readonly string[];
+  readonly targets: readonly Target[];
+}
+
+/** A program that is built from `toolchain/`. */
 interface Target {
   /** File name of the program. */
   readonly name: string;
@@ -136,24 +143,36 @@ async function build(context: Context, step: Step, target: string): Promise<void
     );
   // Kept when a build is killed: what is finished in it is not built again.
   const partial = `${target}.partial`;
-  const { targets } = JSON.parse(await readFile(join(folder, "targets.json"), "utf8")) as {
-    targets: readonly Target[];
-  };
+  const { flags, targets } = await readTargets(folder);
   await mkdir(join(partial, "bin"), { recursive: true });
   for (const [index, { name, module, package: pkg, ldflags = "", plugin }] of targets.entries()) {
     const program = join(partial, "bin", name);
     if (plugin !== undefined) await linkPlugin(join(partial, "home", "plugins", plugin), name);
     if (existsSync(program)) continue;
     step.say(`${name} (${index + 1} of ${targets.length})`);
-    const flags = ["-trimpath", `-ldflags=-s -w ${ldflags}`];
-    await step.run(go, ["build", ...flags, "-o", `${program}.partial`, pkg], {
-      cwd: join(folder, module),
-      // A workspace or flags of the user's own must not change what is built.
-      env: { GOWORK: "off", GOFLAGS: "-mod=readonly -buildvcs=false", CGO_ENABLED: "0" },
-    });
+    const args = ["build", `-ldflags=-s -w ${ldflags}`, "-o", `${program}.partial`, pkg];
+    await step.run(go, args, { cwd: join(folder, module), env: goEnvironment(flags) });
     await rename(`${program}.partial`, program);
   }
   await rename(partial, target);
+}
+
+async function readTargets(folder: string): Promise<Targets> {
+  return JSON.parse(await readFile(join(folder, "targets.json"), "utf8")) as Targets;
+}
+
+/** Variables with which the Go tests use what the build has compiled. */
+export async function goTestEnvironment(folder: string): Promise<Record<string, string>> {
+  return goEnvironment((await readTargets(folder)).flags);
+}
+
+/** A workspace or flags of the user's own must not change what is built. */
+function goEnvironment(flags: readonly string[]): Record<string, string> {
+  return {
+    GOWORK: "off",
+    GOFLAGS: ["-mod=readonly", "-buildvcs=false", ...flags].join(" "),
+    CGO_ENABLED: "0",
+  };
 }
 
 /** Makes a folder of the plugin cache; it has to be one, but the program in it may be a link. */
@@ -163,7 +182,7 @@ async function linkPlugin(folder: string, name: string): Promise<void> {
   await symlink(join("..", "..", "..", "bin", name), join(folder, name));
 }
 
-async function goVersion(source: string): Promise<string> {
+async function goVersion(folder: string): Promise<string> {
   const module = await readFile(join(source, "go.mod"), "utf8");
   return /^go (\S+)$/m.exec(module)?.[1] ?? "";
 }

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { CommandError } from "../errors";
 import { aptInstall } from "../setup/apt";
 import { findPrograms, searchPath } from "../setup/programs";
+import { goTestEnvironment } from "../setup/toolchain";
 import { runStep } from "../step";
 import { findFiles } from "./files";
 import type { Part, SuiteRun } from "./part";
@@ -86,8 +87,7 @@ async function go({ context, run }: SuiteRun): Promise<boolean> {
     );
   const gofmt = join(dirname(program), "gofmt");
   const cwd = join(context.root, "toolchain");
-  // As in the build, so that its cache serves the tests as well.
-  const options = { cwd, env: { GOWORK: "off", GOFLAGS: "-trimpath", CGO_ENABLED: "0" } };
+  const options = { cwd, env: await goTestEnvironment(cwd) };
   const results = [
     // gofmt names the files that it would change, and succeeds all the same.
     await run(
