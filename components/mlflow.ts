@@ -24,6 +24,7 @@ export interface MlflowArgs {
 
 const USER = "10001:10001";
 const PORT = 5000;
+const STOP_GRACE_SECONDS = 30;
 
 /**
  * MLflow's tracking server and model registry: records in Postgres, artifacts on a named volume
@@ -75,6 +76,7 @@ export class Mlflow extends pulumi.ComponentResource {
         `--allowed-hosts=${allowedHosts(args).join(",")}`,
         `--cors-allowed-origins=${args.publicHosts.flatMap((host) => [`http://${host}`, `https://${host}`]).join(",")}`,
         "--expose-prometheus=/run/mlflow",
+        `--uvicorn-opts=--timeout-graceful-shutdown=${STOP_GRACE_SECONDS - 5}`,
       ],
       environment: {
         // libpq reads the password from the file, so that no URI contains it.
@@ -91,7 +93,7 @@ export class Mlflow extends pulumi.ComponentResource {
       networks: ["application", "data"],
       ports: [{ container: PORT, host: config.hostPort }],
       update: "stop-first",
-      stopGraceSeconds: 30,
+      stopGraceSeconds: STOP_GRACE_SECONDS,
     };
     const schema = new Job(
       `${name}-schema`,

@@ -72,7 +72,7 @@ proxy_set_header X-Forwarded-Proto $scheme;
 proxy_set_header X-Request-ID $request_id;
 `;
 
-/** The app's figures are for Prometheus, which asks it directly. */
+/** Figures are for Prometheus, which asks each service directly. */
 const APP_ROUTES = `
   location / {
     proxy_pass http://$app_upstream;
@@ -89,6 +89,7 @@ const APP_ROUTES = `
  */
 const MLFLOW_ROUTES = `
   location = /mlflow { return 308 /mlflow/; }
+  location = /mlflow/metrics { return 404; }
   location /mlflow/ {
     set $mlflow_upstream "mlflow:5000";
     rewrite ^/mlflow(/.*)$ $1 break;

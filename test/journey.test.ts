@@ -137,15 +137,17 @@ void describe("a dev stack, from nothing to a prediction", () => {
 
 void describe("a staging stack", () => {
   let sandbox: Sandbox;
-  const tag = "v0.0.0-test";
+  let tag: string;
+  let env: Record<string, string>;
   before(async () => {
     sandbox = await Sandbox.create("staging");
+    tag = `v0.0.0-${sandbox.stack}`;
+    env = { TAG: tag };
   });
   after(async () => {
     await sandbox.remove();
     await runProgram("docker", ["image", "rm", `mlops-app:${tag}`]);
   });
-  const env = { TAG: tag };
   const run = async (command: string): Promise<string> => {
     const ended = await sandbox.run([command, "--stack", sandbox.stack], env);
     assert.equal(ended.exitCode, 0, ended.output);
