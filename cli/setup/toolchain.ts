@@ -182,7 +182,7 @@ async function linkPlugin(folder: string, name: string): Promise<void> {
   await symlink(join("..", "..", "..", "bin", name), join(folder, name));
 }
 
-async function goVersion(folder: string): Promise<string> {
+async function goVersion(source: string): Promise<string> {
   const module = await readFile(join(source, "go.mod"), "utf8");
   return /^go (\S+)$/m.exec(module)?.[1] ?? "";
 }
