@@ -38,8 +38,9 @@ INDEX = f"{PREFIX}:index"
 # What the probe may take for a new connection; its second ping must keep to the request's budget.
 CONNECT_SECONDS = 1.0
 
-# Commands of one request run one after the other, so this bounds concurrent look-ups per process.
-MAX_CONNECTIONS = 32
+# All are opened by the probe, so that no request pays for a handshake. A look-up takes a fraction
+# of a millisecond, so a few serve more requests than one process can answer.
+CONNECTIONS = 4
 
 # Writes wait for Redis for a moment at most; predictions that are not cached are computed again.
 QUEUE_CAPACITY = 2000
@@ -101,8 +102,9 @@ class Cache:
             BlockingConnectionPool.from_url(
                 settings.redis_url,
                 credential_provider=_PasswordFile(settings.redis_password_file),
-                max_connections=MAX_CONNECTIONS,
-                timeout=settings.cache_timeout_seconds,
+                max_connections=CONNECTIONS,
+                # How long to wait for a connection; the callers' own time-outs are shorter.
+                timeout=CONNECT_SECONDS,
                 socket_connect_timeout=CONNECT_SECONDS,
                 socket_timeout=CONNECT_SECONDS,
                 retry=Retry(NoBackoff(), 0),
@@ -158,9 +160,12 @@ class Cache:
     async def probe(self) -> None:
         """Raise unless Redis answers; to be used again, as fast as a request needs it."""
         try:
-            await self._ping(CONNECT_SECONDS)
-            if not self.dependency.is_up:
-                await self._ping(self._settings.cache_timeout_seconds)
+            if self.dependency.is_up:
+                await self._ping(CONNECT_SECONDS)
+            else:
+                # As many at once as there are connections, so that each of them is used.
+                await self._ping(CONNECT_SECONDS, times=CONNECTIONS)
+                await self._ping(self._settings.cache_timeout_seconds, times=CONNECTIONS)
         except BaseException:
             # Connections from before an outage would each fail once more.
             await self._redis.connection_pool.disconnect(inuse_connections=False)
@@ -170,9 +175,9 @@ class Cache:
         """Close all connections."""
         await self._redis.aclose()
 
-    async def _ping(self, timeout_seconds: float) -> None:
+    async def _ping(self, timeout_seconds: float, times: int = 1) -> None:
         async with asyncio.timeout(timeout_seconds):
-            await self._redis.ping()
+            await asyncio.gather(*(self._redis.ping() for _ in range(times)))
 
     async def _write(self, batch: Sequence[Entry]) -> None:
         arguments: list[Any] = [self._settings.cache_ttl, self._settings.cache_max_size]

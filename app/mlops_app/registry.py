@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import model_registry as entities
@@ -45,14 +46,16 @@ class ModelVersion:
     identity: str
 
 
-def configure_client(*, retries: int, timeout_seconds: int) -> None:
-    """Set MLflow's options, which it reads from the environment of this process alone.
+def configure_client(uri: str, *, retries: int, timeout_seconds: int) -> None:
+    """Set MLflow's options, which are those of the whole process.
 
     Args:
+        uri: of the tracking server, which is the registry too.
         retries: attempts of one call beyond the first; its own default waits for minutes.
         timeout_seconds: of one attempt.
 
     """
+    mlflow.set_tracking_uri(uri)
     os.environ |= {
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": str(retries),
         "MLFLOW_HTTP_REQUEST_TIMEOUT": str(timeout_seconds),
@@ -82,9 +85,8 @@ class Registry:
 
     def __init__(self, settings: Settings) -> None:
         # One failed call is reported at once: the model store decides when to try again.
-        configure_client(retries=0, timeout_seconds=5)
-        self._uri = settings.mlflow_tracking_uri
-        self._client = MlflowClient(self._uri)
+        configure_client(settings.mlflow_tracking_uri, retries=0, timeout_seconds=5)
+        self._client = MlflowClient()
         self._name = settings.model_name
         self._alias = settings.model_alias
         self._directory = settings.models_dir
@@ -125,7 +127,6 @@ class Registry:
                 files = download_artifacts(
                     artifact_uri=f"models:/{version.name}/{version.version}",
                     dst_path=scratch,
-                    tracking_uri=self._uri,
                 )
             except (MlflowException, OSError) as error:
                 raise RegistryError(

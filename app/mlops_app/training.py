@@ -69,8 +69,7 @@ def train(settings: Settings, parameters: Parameters, report: Report) -> dict[st
         UserError: MLflow cannot be reached or refuses.
 
     """
-    configure_client(retries=RETRIES, timeout_seconds=TIMEOUT_SECONDS)
-    mlflow.set_tracking_uri(settings.mlflow_tracking_uri)
+    configure_client(settings.mlflow_tracking_uri, retries=RETRIES, timeout_seconds=TIMEOUT_SECONDS)
     # Addresses of runs as the container sees them, on stdout, help nobody.
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     # The image has no pip, so MLflow cannot note its version in a Conda file that nobody reads.

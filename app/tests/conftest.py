@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import mlflow
 import pytest
 
 from mlops_app.registry import configure_client
@@ -18,10 +17,13 @@ from tests.world import World, as_environment, make_world
 @pytest.fixture(scope="session")
 def services() -> Settings:
     """Find the services of this run."""
-    settings = Settings.from_environment()
-    configure_client(retries=5, timeout_seconds=60)
-    mlflow.set_tracking_uri(settings.mlflow_tracking_uri)
-    return settings
+    return Settings.from_environment()
+
+
+@pytest.fixture(autouse=True)
+def _own_client(services: Settings) -> None:
+    """Give each test an MLflow client that goes past any link, whatever the app set before."""
+    configure_client(services.mlflow_tracking_uri, retries=5, timeout_seconds=60)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.exceptions import RedisError
 
-from mlops_app.cache import INDEX, Cache, Entry, RowHasher
+from mlops_app.cache import CONNECTIONS, INDEX, Cache, Entry, RowHasher
 from mlops_app.dependency import Dependency
 from mlops_app.metrics import Metrics
 from mlops_app.settings import Settings
@@ -191,3 +191,19 @@ def test_hashes_depend_on_row_and_secret() -> None:
 
     assert one.hash(b"row") == RowHasher("one").hash(b"row")
     assert len({one.hash(b"row"), one.hash(b"rows"), other.hash(b"row")}) == 3
+
+
+async def test_the_probe_opens_every_connection_before_the_first_request(
+    caches: Caches, world: World
+) -> None:
+    def connections() -> int:
+        return world.cache.info("clients")["connected_clients"]  # type: ignore[no-any-return]
+
+    before = connections()
+    cache = await caches.connect()
+    opened = connections()
+
+    await asyncio.gather(*(cache.find(["mlops:prediction:m:none"]) for _ in range(50)))
+
+    assert opened == before + CONNECTIONS
+    assert connections() == opened

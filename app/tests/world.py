@@ -116,6 +116,8 @@ def make_world(services: Settings, trained: Trained, directory: Path) -> Iterato
                 "model_name": f"test-{uuid.uuid4().hex}",
                 "model_poll_seconds": 0.2,
                 "probe_seconds": 0.2,
+                # What it is in production would make tests depend on the machine's speed.
+                "cache_timeout_seconds": 2,
                 "models_dir": directory / "models",
             }
         )
