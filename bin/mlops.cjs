@@ -13,9 +13,8 @@ function start() {
 }
 
 try {
-  start().then((exitCode) => {
-    process.exitCode = exitCode;
-  });
+  // Ended by force: a daemon that never answers would keep its connection, and so this process.
+  start().then((exitCode) => process.exit(exitCode));
 } catch (error) {
   console.error(`mlops: ${error.message}`);
   process.exitCode = 1;

@@ -29,7 +29,7 @@ export class StepError extends CommandError {
     options?: ErrorOptions,
   ) {
     super(
-      `${title} failed: ${reason}`,
+      `${title} failed: ${reason.replace(/\.$/, "")}.`,
       `The end of the log is above, all of it in ${logFile}. When the cause is gone, try again with: ${retry}`,
       options,
     );

@@ -1,11 +1,10 @@
 import type { WriteStream } from "node:fs";
 import type { EngineEvent, StepEventMetadata } from "@pulumi/pulumi/automation/index.js";
-import ora, { type Ora } from "ora";
+import { ProgressLine, secondsSince } from "./progress-line";
 import type { Terminal } from "./terminal";
 
-/** How often it is said what still runs, where no terminal shows a progress line. */
-const REPORT_EVERY_SECONDS = 30;
-const LAST_LINE_LENGTH = 60;
+/** So much of what a resource says has room beside its name. */
+const SHOWN_LENGTH = 60;
 
 /** Words for the engine's operations: while they run, and when they are done. */
 const VERBS: Readonly<Record<string, readonly [running: string, done: string]>> = {
@@ -41,29 +40,24 @@ export class OperationProgress {
   outputs: Readonly<Record<string, unknown>> = {};
 
   private readonly running = new Map<string, Running>();
-  private readonly spinner: Ora | undefined;
-  private readonly timer: NodeJS.Timeout;
-  private readonly startedAt = performance.now();
   /** What each resource said last, by URN. */
   private readonly said = new Map<string, string>();
 
+  private line: ProgressLine | undefined;
+
+  /**
+   * @param log gets every message.
+   * @param showsResources whether resources that are done get a line; a preview only pretends.
+   */
   constructor(
     private readonly terminal: Terminal,
-    private readonly title: string,
-    private readonly log: WriteStream,
-    /** Whether resources that are done get a line; a preview only pretends to change them. */
+    private readonly log: Pick<WriteStream, "write">,
     private readonly showsResources: boolean,
-  ) {
-    this.spinner = terminal.isInteractive
-      ? ora({ text: title, stream: process.stderr, discardStdin: false }).start()
-      : undefined;
-    if (this.spinner === undefined) terminal.note(`${title} …`);
-    this.timer = setInterval(
-      () => {
-        this.report();
-      },
-      this.spinner === undefined ? REPORT_EVERY_SECONDS * 1000 : 200,
-    );
+  ) {}
+
+  /** Starts the display. */
+  async start(title: string): Promise<void> {
+    this.line = await ProgressLine.start(this.terminal, title, () => this.doing());
   }
 
   /** Takes in one event of the engine. */
@@ -80,14 +74,7 @@ export class OperationProgress {
 
   /** Ends the display. */
   finish(succeeded: boolean): void {
-    clearInterval(this.timer);
-    const text = `${this.title} ${secondsSince(this.startedAt)} s`;
-    if (this.spinner === undefined)
-      this.terminal.note(
-        `${this.title}: ${succeeded ? "done in" : "failed after"} ${secondsSince(this.startedAt)} s`,
-      );
-    else if (succeeded) this.spinner.succeed(text);
-    else this.spinner.fail(text);
+    this.line?.finish(succeeded);
   }
 
   private begin(metadata: StepEventMetadata): void {
@@ -105,13 +92,13 @@ export class OperationProgress {
     if (verbs === undefined || started === undefined || isQuiet(metadata.op)) return;
     if (!this.showsResources) return;
     const seconds = this.terminal.style("dim", `${secondsSince(started.startedAt)} s`);
-    this.line(`  ${this.mark(true)} ${verbs[1]} ${describe(metadata)} ${seconds}`);
+    this.print(`  ${this.mark(true)} ${verbs[1]} ${describe(metadata)} ${seconds}`);
   }
 
   private fail(metadata: StepEventMetadata): void {
     const started = this.running.get(key(metadata));
     this.running.delete(key(metadata));
-    if (started !== undefined) this.line(`  ${this.mark(false)} failed ${started.text}`);
+    if (started !== undefined) this.print(`  ${this.mark(false)} failed ${started.text}`);
   }
 
   private diagnose(message: string, severity: string, urn: string | undefined): void {
@@ -122,7 +109,7 @@ export class OperationProgress {
     if (severity === "error") this.fault(name, message);
     // Plugins of this project's own toolchain are on PATH on purpose.
     else if (severity === "warning" && !/using pulumi-\S+ from \$PATH/.test(message))
-      this.line(`  ${this.terminal.style("yellow", "warning")} ${name}${message}`);
+      this.print(`  ${this.terminal.style("yellow", "warning")} ${name}${message}`);
     // Plugins' own log lines begin so; what a command prints, such as a build, is worth showing.
     else if (urn !== undefined && !/^\[(DEBUG|INFO)\]/.test(message))
       this.said.set(urn, message.split("\n").at(-1) ?? "");
@@ -141,31 +128,19 @@ export class OperationProgress {
     return good ? this.terminal.style("green", "✓") : this.terminal.style("red", "✗");
   }
 
-  /** Writes a line above the progress line. */
-  private line(text: string): void {
-    this.spinner?.clear();
-    this.terminal.note(text);
-    this.spinner?.render();
+  private print(text: string): void {
+    this.line?.print(text);
   }
 
-  private report(): void {
-    // What runs longest is what the rest waits for.
+  /** What runs longest is what the rest waits for. */
+  private doing(): string {
     const [longest] = this.running.values();
-    const said = longest === undefined ? "" : (this.said.get(longest.urn) ?? "");
-    const now =
-      longest === undefined
-        ? ""
-        : `${longest.text} ${secondsSince(longest.startedAt)} s  ${said.slice(0, LAST_LINE_LENGTH)}`;
+    if (longest === undefined) return "";
+    const said = (this.said.get(longest.urn) ?? "").slice(0, SHOWN_LENGTH);
     const others = this.running.size > 1 ? ` (and ${this.running.size - 1} more)` : "";
-    const text =
-      `${this.title} ${secondsSince(this.startedAt)} s  ${now.trimEnd()}${others}`.trimEnd();
-    if (this.spinner === undefined) this.terminal.note(text);
-    else this.spinner.text = text;
+    return `${longest.text} ${secondsSince(longest.startedAt)} s  ${said}`.trimEnd() + others;
   }
 }
-
-const secondsSince = (startedAt: number): number =>
-  Math.round((performance.now() - startedAt) / 1000);
 
 /** One resource can be created and deleted in the same run, when it is replaced. */
 const key = (metadata: StepEventMetadata): string => `${metadata.op} ${metadata.urn}`;

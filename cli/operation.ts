@@ -54,12 +54,8 @@ export async function runOperation(
   const log = createWriteStream(join(folder, `${request.name.toLowerCase()}-${stack.name}.log`), {
     mode: 0o600,
   });
-  const progress = new OperationProgress(
-    context.terminal,
-    request.title,
-    log,
-    request.changesState,
-  );
+  const progress = new OperationProgress(context.terminal, log, request.changesState);
+  await progress.start(request.title);
   const interruption = watchForInterruption(context, request.name);
   try {
     await run({

@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { execa } from "execa";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import type { Context } from "./context";
 import { NotDeployedError } from "./errors";
 import type { Tools } from "./setup";
 import { explain } from "./pulumi-error";
+import { runProgram } from "./exec";
 
 /** Name of the project in `Pulumi.yaml`; also the start of names on the Docker host. */
 export const PROJECT = "mlops";
@@ -77,10 +77,9 @@ export async function runPulumi(
 ): Promise<string> {
   const program = tools.pulumiRoot === undefined ? "pulumi" : join(tools.pulumiRoot, "bin/pulumi");
   try {
-    const { stdout } = await execa(program, [...args, "--non-interactive"], {
+    const { stdout } = await runProgram(program, [...args, "--non-interactive"], {
       cwd: context.root,
       env: tools.env,
-      stdin: "ignore",
     });
     return stdout;
   } catch (error) {

@@ -3,17 +3,14 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
 import { stripVTControlCharacters } from "node:util";
-import { execa, ExecaError } from "execa";
-import ora from "ora";
 import type { Context } from "./context";
 import { CommandError, messageOf, StepError } from "./errors";
-import type { Terminal } from "./terminal";
+import { isProgramFailure } from "./exec";
+import { ProgressLine } from "./progress-line";
 
-/** How often a step says that it still runs where no terminal shows a progress line. */
-const REPORT_EVERY_SECONDS = 30;
 const LOG_TAIL_LINES = 40;
-/** Room for the text beside the spinner and the seconds. */
-const LAST_LINE_LENGTH = 60;
+/** So much of what the step does now has room beside its title. */
+const SHOWN_LENGTH = 60;
 
 /** What is about to be done. */
 export interface StepRequest {
@@ -63,6 +60,7 @@ export class Step {
   /** Runs a program to its end, with its output in the log. Throws when it fails. */
   async run(command: string, args: readonly string[], options: RunOptions = {}): Promise<void> {
     this.log.write(`$ ${[command, ...args].join(" ")}\n`);
+    const { execa } = await import("execa");
     const program = execa(command, args, {
       cwd: options.cwd ?? this.context.root,
       env: { ...this.context.env, ...options.env },
@@ -96,15 +94,17 @@ export async function runStep<T>(
   await mkdir(join(context.stateDir, "logs"), { recursive: true, mode: 0o700 });
   const log = createWriteStream(logFile);
   const step = new Step(context, log);
-  const progress = showProgress(context.terminal, request.title, () => step.doing);
+  const progress = await ProgressLine.start(context.terminal, request.title, () =>
+    step.doing.slice(0, SHOWN_LENGTH),
+  );
   try {
     const result = await work(step);
-    progress.end(true);
+    progress.finish(true);
     return result;
   } catch (error) {
-    progress.end(false);
+    progress.finish(false);
     // A program has said itself what it had to say.
-    if (!(error instanceof ExecaError)) log.write(`${messageOf(error)}\n`);
+    if (!isProgramFailure(error)) log.write(`${messageOf(error)}\n`);
     if (error instanceof CommandError) throw error;
     log.end();
     await finished(log);
@@ -129,40 +129,6 @@ async function tail(file: string): Promise<string> {
 
 /** One line: execa puts the command and its exit code there. */
 function reasonOf(error: unknown): string {
-  const short = error instanceof ExecaError ? error.shortMessage : messageOf(error);
+  const short = isProgramFailure(error) ? error.shortMessage : messageOf(error);
   return short.split("\n")[0] ?? short;
-}
-
-interface Progress {
-  end(succeeded: boolean): void;
-}
-
-function showProgress(terminal: Terminal, title: string, doing: () => string): Progress {
-  const startedAt = performance.now();
-  const seconds = (): number => Math.round((performance.now() - startedAt) / 1000);
-  if (terminal.isInteractive) {
-    const spinner = ora({ text: title, stream: process.stderr, discardStdin: false }).start();
-    const timer = setInterval(() => {
-      const detail = terminal.style("dim", doing().slice(0, LAST_LINE_LENGTH));
-      spinner.text = `${title} ${seconds()} s  ${detail}`;
-    }, 200);
-    return {
-      end: (succeeded) => {
-        clearInterval(timer);
-        const text = `${title} ${seconds()} s`;
-        if (succeeded) spinner.succeed(text);
-        else spinner.fail(text);
-      },
-    };
-  }
-  terminal.note(`${title} …`);
-  const timer = setInterval(() => {
-    terminal.note(`${title} … ${seconds()} s  ${doing().slice(0, LAST_LINE_LENGTH)}`.trimEnd());
-  }, REPORT_EVERY_SECONDS * 1000);
-  return {
-    end: (succeeded) => {
-      clearInterval(timer);
-      terminal.note(`${title}: ${succeeded ? "done in" : "failed after"} ${seconds()} s`);
-    },
-  };
 }

@@ -51,7 +51,7 @@ export class Terminal {
 
   /** Styles text; {@link print} and {@link note} take the style out again where it is not wanted. */
   style(style: Style, text: string): string {
-    return this.colours ? styleText(style, text) : text;
+    return this.colours ? styleText(style, text, { validateStream: false }) : text;
   }
 
   private plainUnlessTerminal(text: string, stream: Output): string {

@@ -2,7 +2,6 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type Docker from "dockerode";
 import type { ContainerInspectInfo } from "dockerode";
-import { execa } from "execa";
 import { stringify } from "yaml";
 import type { Context } from "../context";
 import { serviceContainers, serviceOf } from "../services";
@@ -10,6 +9,7 @@ import { aptInstall } from "../setup/apt";
 import type { Tools } from "../setup";
 import type { Step } from "../step";
 import type { Contender } from "./measure";
+import { runProgram } from "../exec";
 
 const PROJECT = "mlops-bench-compose";
 
@@ -60,9 +60,8 @@ export class ComposeProject {
   async remove(): Promise<void> {
     const [command, ...args] = this.line;
     const down = ["--file", this.file, "--project-name", PROJECT, "down", "--volumes", "-t", "1"];
-    await execa(command, [...args, ...down], {
+    await runProgram(command, [...args, ...down], {
       env: { ...this.context.env, ...this.env },
-      extendEnv: false,
     });
     await rm(this.file, { force: true });
   }
@@ -72,7 +71,8 @@ export class ComposeProject {
 async function findCompose(tools: Tools, step: Step): Promise<[string, ...string[]]> {
   const works = async (...line: [string, ...string[]]): Promise<boolean> => {
     const [command, ...args] = line;
-    return !(await execa(command, [...args, "version"], { env: tools.env, reject: false })).failed;
+    return !(await runProgram(command, [...args, "version"], { env: tools.env, reject: false }))
+      .failed;
   };
   if (await works("docker", "compose")) return ["docker", "compose"];
   if (!(await works("docker-compose"))) await aptInstall(step, ["docker-compose"]);

@@ -1,12 +1,12 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { execa } from "execa";
 import { stringify } from "yaml";
 import type { Context } from "../context";
 import type { Tools } from "../setup";
 import { BASE_IMAGE } from "../setup/base-image";
 import type { Step } from "../step";
 import type { Contender } from "./measure";
+import { runProgram } from "../exec";
 
 /** Numbers of services that are compared. */
 const SIZES = [1, 6, 30] as const;
@@ -59,11 +59,9 @@ export class GrowthStacks {
   /** Removes all of it, volumes included: there is nothing in them. */
   async remove(): Promise<void> {
     for (const size of SIZES) {
-      await execa(this.pulumi, ["destroy", "--yes", "--skip-preview", ...this.line(size)], {
+      await runProgram(this.pulumi, ["destroy", "--yes", "--skip-preview", ...this.line(size)], {
         cwd: join(this.context.root, "bench"),
         env: { ...this.context.env, ...this.env },
-        extendEnv: false,
-        stdin: "ignore",
       });
       const { Volumes } = await this.tools.docker.listVolumes({
         filters: { label: [`mlops.stack=mlops-bench-${stackName(size)}`] },

@@ -1,5 +1,5 @@
-import { execa } from "execa";
 import type { Context } from "../context";
+import { runProgram } from "../exec";
 
 /** Something whose duration is measured. */
 export interface Contender {
@@ -43,12 +43,9 @@ export async function measureSideBySide(
 
 async function time(context: Context, contender: Contender): Promise<number> {
   const startedAt = performance.now();
-  await execa(contender.command, contender.args, {
+  await runProgram(contender.command, contender.args, {
     cwd: contender.cwd,
     env: { ...context.env, ...contender.env },
-    extendEnv: false,
-    stdin: "ignore",
-    all: true,
   });
   return (performance.now() - startedAt) / 1000;
 }

@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { Command } from "commander";
-import { execa } from "execa";
 import { buildCommand, contextHash } from "../../components/image-build";
 import type { Context } from "../context";
 import { CommandError } from "../errors";
@@ -9,6 +8,7 @@ import { setUp } from "../setup";
 import { loadConfig } from "../stack-config";
 import { runStep } from "../step";
 import { examples, jsonOption, stackOption } from "./options";
+import { runProgram } from "../exec";
 
 interface BuildOptions {
   readonly stack: string;
@@ -92,9 +92,9 @@ function refuseOtherContent(reference: string, labels: Labels | undefined, conte
 
 /** The commit that app/ is at, marked where it has changes that are in no commit, if there is one. */
 async function revision({ root }: Context): Promise<string | undefined> {
-  const options = { cwd: root, reject: false, stdin: "ignore" } as const;
-  const head = await execa("git", ["rev-parse", "HEAD"], options);
+  const options = { cwd: root, reject: false } as const;
+  const head = await runProgram("git", ["rev-parse", "HEAD"], options);
   if (head.failed) return undefined;
-  const changes = await execa("git", ["status", "--porcelain", "--", SOURCE_FOLDER], options);
+  const changes = await runProgram("git", ["status", "--porcelain", "--", SOURCE_FOLDER], options);
   return changes.stdout === "" ? head.stdout : `${head.stdout}-dirty`;
 }

@@ -1,7 +1,5 @@
 import { Command, InvalidArgumentError } from "commander";
-import { execa } from "execa";
 import type { Context } from "../context";
-import { messageOf } from "../errors";
 import { ExitCodeError } from "../exit-code";
 import { formatDuration } from "../format";
 import { InterruptedError } from "../operation";
@@ -12,6 +10,7 @@ import type { Part, SuiteRun } from "../suite/part";
 import { PARTS } from "../suite/parts";
 import { renderTable } from "../table";
 import { examples } from "./options";
+import { runProgram } from "../exec";
 
 interface TestOptions {
   readonly only?: readonly Part[];
@@ -72,18 +71,16 @@ async function test(context: Context, options: TestOptions): Promise<void> {
     context,
     tools: async () => (tools ??= await setUp(context, request)),
     run: async (command, args, { cwd = context.root, env = {} } = {}) => {
-      const program = await execa(command, args, {
+      const program = await runProgram(command, args, {
         cwd,
-        env: { ...context.env, ...env },
-        extendEnv: false,
-        stdin: "ignore",
-        stdout: "inherit",
-        stderr: "inherit",
+        env,
+        output: "inherit",
         reject: false,
-        cancelSignal: stopping.signal,
+        signal: stopping.signal,
       });
-      if (program.failed && program.exitCode === undefined)
-        context.terminal.note(messageOf(program));
+      // Its own output says why it failed, unless it did not even start.
+      if (program.exitCode === undefined && program.message !== undefined)
+        context.terminal.note(program.message);
       return !program.failed;
     },
   };

@@ -1,7 +1,7 @@
-import { execa } from "execa";
 import { CommandError } from "../errors";
 import type { Step } from "../step";
 import { becomeRoot } from "./privilege";
+import { runProgram } from "../exec";
 
 /** Wait for another apt that runs, rather than fail. */
 const APT_OPTIONS = ["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=2"];
@@ -18,7 +18,7 @@ export async function aptInstall(
   packages: readonly string[],
   optional: readonly string[] = [],
 ): Promise<void> {
-  const found = await execa("apt-get", ["--version"], { reject: false });
+  const found = await runProgram("apt-get", ["--version"], { reject: false });
   if (found.failed)
     throw new CommandError(
       `${packages.join(", ")} must be installed, and this system has no apt-get.`,
@@ -45,7 +45,7 @@ export async function aptInstall(
 }
 
 async function isAvailable(name: string): Promise<boolean> {
-  const { stdout } = await execa("apt-cache", ["policy", name], { reject: false });
+  const { stdout } = await runProgram("apt-cache", ["policy", name], { reject: false });
   const candidate = /Candidate: (\S+)/.exec(stdout)?.[1];
   return candidate !== undefined && candidate !== "(none)";
 }

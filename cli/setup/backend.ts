@@ -29,11 +29,9 @@ export async function ensureBackend(context: Context): Promise<Backend> {
   const own = join(context.stateDir, "state");
   const url = chosen ?? `file://${own}`;
   const env: Record<string, string> = {};
-  if (chosen === undefined) {
-    await mkdir(own, { recursive: true, mode: 0o700 });
-    await chmod(context.stateDir, 0o700);
-    env["PULUMI_BACKEND_URL"] = url;
-  }
+  await mkdir(own, { recursive: true });
+  await chmod(context.stateDir, 0o700);
+  if (chosen === undefined) env["PULUMI_BACKEND_URL"] = url;
   // Pulumi Cloud keeps the keys to secrets itself.
   const file = /^https?:/.test(url) ? undefined : await ensurePassphrase(context, own);
   if (file !== undefined) env["PULUMI_CONFIG_PASSPHRASE_FILE"] = file;

@@ -2,7 +2,6 @@ import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type Docker from "dockerode";
-import { execa } from "execa";
 import type { Context } from "../context";
 import { withLock } from "../lock";
 import type { Step } from "../step";
@@ -10,6 +9,7 @@ import { aptInstall } from "./apt";
 import { becomeRoot } from "./privilege";
 import { runSetUpStep } from "./durations";
 import { findPrograms, searchPath } from "./programs";
+import { runProgram } from "../exec";
 
 const SUITE = "trixie";
 /** What every Dockerfile of the project starts from. */
@@ -130,7 +130,7 @@ async function bootstrap(
     const change = ["--change", 'CMD ["bash"]'];
     await step.run("docker", ["import", ...change, archive, BASE_IMAGE], { env: toolEnv });
   } finally {
-    await execa(...root.line("rm", "-rf", "--one-file-system", folder));
+    await runProgram(...root.line("rm", "-rf", "--one-file-system", folder));
   }
 }
 

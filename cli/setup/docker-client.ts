@@ -1,12 +1,12 @@
 import { readFile, stat } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { execa } from "execa";
 import type { Context } from "../context";
 import { CommandError } from "../errors";
 import { writeFileAtomically } from "../files";
 import { aptInstall } from "./apt";
 import { runSetUpStep } from "./durations";
 import { findPrograms, linkPrivately, privateBin, searchPath } from "./programs";
+import { runProgram } from "../exec";
 
 /** Docker clients before this one build with BuildKit by themselves; later ones need buildx. */
 const FIRST_WITHOUT_BUILDER = 23;
@@ -65,10 +65,12 @@ async function fingerprint(program: string): Promise<string> {
 
 async function canBuild(client: string): Promise<boolean> {
   // "Docker version 28.2.2, build e6534b4"; podman's stand-in says something else.
-  const version = await execa(client, ["--version"], { reject: false, stdin: "ignore" });
+  const version = await runProgram(client, ["--version"], { reject: false });
   const major = /^Docker version (\d+)\./.exec(version.stdout)?.[1];
   if (major === undefined) return false;
   if (Number(major) < FIRST_WITHOUT_BUILDER) return true;
-  const buildx = await execa(client, ["buildx", "version"], { reject: false, stdin: "ignore" });
+  const buildx = await runProgram(client, ["buildx", "version"], {
+    reject: false,
+  });
   return !buildx.failed;
 }

@@ -4,7 +4,6 @@ import { mkdir, open, readdir, readFile, readlink, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
-import { execa } from "execa";
 import type { Context } from "../context";
 import { dockerAddress, dockerClient, pingFailure, unreachable } from "../docker";
 import { codeOf, CommandError, DockerUnreachableError } from "../errors";
@@ -15,6 +14,7 @@ import { aptInstall } from "./apt";
 import { becomeRoot } from "./privilege";
 import { runSetUpStep } from "./durations";
 import { findPrograms, searchPath } from "./programs";
+import { runProgram } from "../exec";
 
 /** A cold start of dockerd on a busy machine took 8 s; then there are old containers to load. */
 const START_TIMEOUT_MS = 120_000;
@@ -166,7 +166,7 @@ export async function stopOwnEngine(context: Context): Promise<void> {
   const pid = Number(recorded.trim());
   if (recorded === "" || !(await isDaemon(pid))) return;
   const root = await becomeRoot("Stopping the Docker engine", `kill ${pid}`);
-  await execa(...root.line("kill", String(pid)));
+  await runProgram(...root.line("kill", String(pid)));
   const deadline = performance.now() + STOP_TIMEOUT_MS;
   while (await isDaemon(pid)) {
     if (performance.now() > deadline)

@@ -1,5 +1,5 @@
-import { execa } from "execa";
 import { PrivilegeError } from "../errors";
+import { runProgram } from "../exec";
 
 /** Runs a program with arguments as root. */
 export interface Root {
@@ -16,7 +16,7 @@ export interface Root {
  */
 export async function becomeRoot(purpose: string, command: string): Promise<Root> {
   if (process.getuid?.() === 0) return { line: (program, ...args) => [program, args] };
-  const probe = await execa("sudo", ["-n", "true"], { reject: false, stdin: "ignore" });
+  const probe = await runProgram("sudo", ["-n", "true"], { reject: false });
   if (probe.failed) throw new PrivilegeError(purpose, `sudo ${command}`);
   return { line: (program, ...args) => ["sudo", ["-n", program, ...args]] };
 }

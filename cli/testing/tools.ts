@@ -1,0 +1,34 @@
+import { join } from "node:path";
+import type Docker from "dockerode";
+import type { Context } from "../context";
+import { dockerClient } from "../docker";
+import type { Tools } from "../setup";
+import { BASE_IMAGE } from "../setup/base-image";
+
+/** Tools with the machine's own Docker engine, and a state folder of the test's own. */
+export async function testTools(context: Context): Promise<Tools> {
+  return {
+    docker: await dockerClient(),
+    env: {},
+    stateFolder: join(context.root, "state"),
+    passphraseSource: "nowhere",
+    pulumiRoot: undefined,
+  };
+}
+
+/** Starts a container that does nothing until it is removed, under labels of a stack. */
+export async function startIdleContainer(
+  docker: Docker,
+  labels: Readonly<Record<string, string>>,
+  hostConfig: Docker.HostConfig = {},
+): Promise<Docker.Container> {
+  const container = await docker.createContainer({
+    Image: BASE_IMAGE,
+    Cmd: ["sleep", "infinity"],
+    Labels: { ...labels },
+    ExposedPorts: { "80/tcp": {} },
+    HostConfig: { Init: true, ...hostConfig },
+  });
+  await container.start();
+  return container;
+}
