@@ -172,8 +172,4 @@ void describe("configuration", () => {
         [key],
       );
     });
-
-  void it("names the known stacks when asked for another", () => {
-    assert.throws(() => source("production"), /Known stacks: dev, prod, staging/);
-  });
 });

@@ -12,9 +12,9 @@ import { loadConfig } from "./stack-config";
 import { startIdleContainer } from "./testing/tools";
 
 /** The dev stack's configuration with only nginx's port published, on loopback. */
-async function configWith(httpPort: number, bindAddress = "127.0.0.1"): Promise<Config> {
+function configWith(httpPort: number, bindAddress = "127.0.0.1"): Config {
   const context = createContext(resolve(__dirname, ".."), {});
-  const config = await loadConfig(context, "dev");
+  const config = loadConfig(context, "dev");
   return {
     ...config,
     stack: "port-test",
@@ -44,13 +44,13 @@ async function freePort(): Promise<number> {
 
 void describe("requirePorts", () => {
   void it("accepts free ports", async () => {
-    await requirePorts(await dockerClient(), await configWith(await freePort()));
+    await requirePorts(await dockerClient(), configWith(await freePort()));
   });
 
   for (const host of ["127.0.0.1", "0.0.0.0"])
     void it(`names the process that listens on ${host}`, async (test) => {
       const port = await listen(test, host);
-      await assert.rejects(requirePorts(await dockerClient(), await configWith(port)), (error) => {
+      await assert.rejects(requirePorts(await dockerClient(), configWith(port)), (error) => {
         assert.ok(error instanceof PortTakenError);
         assert.ok(error.message.includes(`Port ${port} on 127.0.0.1 is taken by`));
         assert.ok(error.message.includes(`(process ${process.pid})`), error.message);
@@ -70,7 +70,7 @@ void describe("requirePorts", () => {
         { PortBindings: bindings },
       );
       try {
-        await requirePorts(docker, await configWith(port));
+        await requirePorts(docker, configWith(port));
       } finally {
         await container.remove({ force: true });
       }
@@ -86,7 +86,7 @@ void describe("requirePorts", () => {
 
   void it("names an address that this host does not have", async () => {
     // 192.0.2.0/24 is set aside for documentation (RFC 5737).
-    const config = await configWith(await freePort(), "192.0.2.1");
+    const config = configWith(await freePort(), "192.0.2.1");
     await assert.rejects(requirePorts(await dockerClient(), config), (error) => {
       assert.ok(error instanceof CommandError);
       assert.match(error.message, /has the address 192\.0\.2\.1/);

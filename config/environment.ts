@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import { config as loadDotenv } from "dotenv";
+import { ConfigFileError } from "./error";
 
 /** Environment variables of the process, with those of `.env` beneath them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -9,7 +10,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * process, so that a child process never sees more than its caller was given.
  *
  * @param file path of the file; it need not exist.
- * @throws Error naming cause and fix if the file is there but cannot be read.
+ * @throws ConfigFileError if the file is there but cannot be read.
  */
 export function readEnvironment(file: string, real: Environment): Environment {
   if (!existsSync(file)) return real;
@@ -21,9 +22,7 @@ export function readEnvironment(file: string, real: Environment): Environment {
     return { ...fromFile, ...real };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(
-      `${file} cannot be read (${reason}). Make it a file that you may read: chmod 600 ${file}, or remove it.`,
-      { cause },
-    );
+    const fix = `Make it a file that you may read: chmod 600 ${file}, or remove it.`;
+    throw new ConfigFileError(file, reason, fix, cause);
   }
 }

@@ -25,3 +25,17 @@ export class ConfigError extends Error {
     );
   }
 }
+
+/** A file of the configuration that is there but cannot be read or understood. */
+export class ConfigFileError extends Error {
+  override readonly name = "ConfigFileError";
+
+  constructor(
+    readonly file: string,
+    readonly reason: string,
+    readonly fix: string,
+    cause: unknown,
+  ) {
+    super(`${file} cannot be read (${reason}). ${fix}`, { cause });
+  }
+}

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import type { Environment } from "./environment";
+import { ConfigFileError } from "./error";
 import { NAMESPACE, type ConfigSource } from "./reader";
 
 /** A declared configuration key, as `Pulumi.yaml` has it. */
@@ -20,12 +21,12 @@ interface ProjectFile {
 }
 
 interface StackFile {
-  readonly config?: Readonly<Record<string, unknown>>;
+  readonly config?: Readonly<Record<string, unknown>> | null;
 }
 
 /** Every key that `Pulumi.yaml` declares, in its order. */
 export function declaredKeys(project: string): KeyDeclaration[] {
-  const file = parse(readFileSync(join(project, "Pulumi.yaml"), "utf8")) as ProjectFile;
+  const file = readYaml(join(project, "Pulumi.yaml")) as ProjectFile;
   return Object.entries(file.config).map(([key, declaration]) => ({
     key,
     type: declaration.type,
@@ -37,7 +38,7 @@ export function declaredKeys(project: string): KeyDeclaration[] {
 /** Names of the stacks that have a configuration file. */
 export function knownStacks(project: string): string[] {
   return readdirSync(project)
-    .map((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1])
+    .map((file) => /^Pulumi\.([A-Za-z0-9_.-]+)\.yaml$/.exec(file)?.[1])
     .filter((stack) => stack !== undefined)
     .sort();
 }
@@ -47,29 +48,39 @@ export function knownStacks(project: string): string[] {
  * checked before Pulumi runs. Encrypted values count as present.
  *
  * @param project folder of `Pulumi.yaml`.
- * @throws Error naming the known stacks if this one has no file.
+ * @param stack one of {@link knownStacks}.
+ * @throws ConfigFileError if a file cannot be read or is not YAML.
  */
 export function stackSource(
   project: string,
   stack: string,
   environment: Environment,
 ): ConfigSource {
-  const stacks = knownStacks(project);
-  if (!stacks.includes(stack))
-    throw new Error(
-      `There is no stack "${stack}": no Pulumi.${stack}.yaml here. Known stacks: ${stacks.join(", ")}. ` +
-        `Choose one of them with --stack, or make a new one by copying its file.`,
-    );
-  const file = parse(readFileSync(join(project, `Pulumi.${stack}.yaml`), "utf8")) as StackFile;
+  const file = readYaml(join(project, `Pulumi.${stack}.yaml`)) as StackFile | null;
   const defaults = declaredKeys(project).map(({ key, default: value }): [string, string] => [
-    `${NAMESPACE}:${key}`,
+    fullKey(key),
     value,
   ]);
-  const own = Object.entries(file.config ?? {}).map(([key, value]): [string, string] => [
-    key,
+  const own = Object.entries(file?.config ?? {}).map(([key, value]): [string, string] => [
+    fullKey(key),
     asText(value),
   ]);
   return { stack, values: Object.fromEntries([...defaults, ...own]), environment };
+}
+
+function readYaml(file: string): unknown {
+  try {
+    return parse(readFileSync(file, "utf8"));
+  } catch (cause) {
+    const reason = (cause instanceof Error ? cause.message : String(cause)).split("\n")[0] ?? "";
+    const fix = `Correct it, or take the committed version back: git checkout -- ${file}`;
+    throw new ConfigFileError(file, reason, fix, cause);
+  }
+}
+
+/** Pulumi puts the project's name before a key without a namespace. */
+function fullKey(key: string): string {
+  return key.includes(":") ? key : `${NAMESPACE}:${key}`;
 }
 
 /** Configuration values are text to the program, whatever YAML makes of them. */

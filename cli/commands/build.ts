@@ -43,7 +43,7 @@ async function build(context: Context, tag: string, options: BuildOptions): Prom
       "Name a version, such as: ./mlops build v1.0.0",
     );
   const named: Context = { ...context, env: { ...context.env, TAG: tag } };
-  const { release } = await loadConfig(named, options.stack);
+  const { release } = loadConfig(named, options.stack);
   const reference = `${release.registry === "" ? "" : `${release.registry}/`}mlops-app:${tag}`;
   const retry = `./mlops build ${tag}`;
   const tools = await setUp(context, { retry, images: true });

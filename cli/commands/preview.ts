@@ -26,7 +26,7 @@ export function previewCommand(context: Context): Command {
 
 async function preview(context: Context, options: PreviewOptions): Promise<void> {
   const retry = `./mlops preview --stack ${options.stack}`;
-  await loadConfig(context, options.stack);
+  loadConfig(context, options.stack);
   const tools = await setUp(context, { retry, images: false });
   const stack = await openStack(context, tools, options.stack, true);
   const output: string[] = [];

@@ -24,7 +24,7 @@ export function refreshCommand(context: Context): Command {
 
 async function refresh(context: Context, options: RefreshOptions): Promise<void> {
   const retry = `./mlops refresh --stack ${options.stack}`;
-  await loadConfig(context, options.stack);
+  loadConfig(context, options.stack);
   const tools = await setUp(context, { retry, images: false });
   const stack = await openStack(context, tools, options.stack, false);
   const progress = await runOperation(

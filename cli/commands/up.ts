@@ -39,7 +39,7 @@ async function up(context: Context, options: UpOptions): Promise<void> {
   const name = options.stack;
   const retry = `./mlops up --stack ${name}`;
   // In the order of their cost: what can be refused is refused before anything is touched.
-  const config = await loadConfig(context, name);
+  const config = loadConfig(context, name);
   await requireFreeSpace(context.cacheDir, SET_UP_BYTES);
   const tools = await setUp(context, { retry, images: true });
   await checkBeforeDeployment(context, tools, config, retry);
