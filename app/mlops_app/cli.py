@@ -1,6 +1,7 @@
 """The image's commands: `serve`, `migrate`, `train`."""
 
 import json
+import signal
 import sys
 
 import click
@@ -36,8 +37,7 @@ def migrate() -> None:
     """Bring the database schema to the newest revision; safe to repeat and to run in parallel."""
     from mlops_app.migrate import migrate as run
 
-    settings = Settings.from_environment()
-    configure_logging(settings.log_level, sys.stderr)
+    settings = _begin()
     _print({"event": "result", **run(settings)})
 
 
@@ -57,10 +57,18 @@ def train(inverse_regularization: float) -> None:
     from mlops_app.training import Parameters
     from mlops_app.training import train as run
 
-    settings = Settings.from_environment()
-    configure_logging(settings.log_level, sys.stderr)
+    settings = _begin()
     result = run(settings, Parameters(inverse_regularization), _print)
     _print({"event": "result", **result})
+
+
+def _begin() -> Settings:
+    """Prepare a command that runs to its end: its result goes to stdout, its log to stderr."""
+    # A container's first process has no default for SIGTERM: it would not end at all.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    settings = Settings.from_environment()
+    configure_logging(settings.log_level, sys.stderr)
+    return settings
 
 
 def _print(line: dict[str, object]) -> None:

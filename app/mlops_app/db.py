@@ -7,7 +7,6 @@ from collections.abc import Coroutine
 from typing import Any
 
 import psycopg
-import sqlalchemy
 
 from mlops_app.secret_file import read_secret
 from mlops_app.settings import Settings
@@ -23,7 +22,17 @@ CONNECT_OPTIONS: dict[str, Any] = {
 }
 
 
-def _arguments(settings: Settings, name: str) -> dict[str, Any]:
+def arguments(settings: Settings, name: str) -> dict[str, Any]:
+    """Return the keyword arguments that every connection has beside its URL.
+
+    Args:
+        settings: name the password's file.
+        name: what the connection is for, shown in `pg_stat_activity`.
+
+    Raises:
+        UserError: the password file cannot be read.
+
+    """
     password = read_secret(settings.database_password_file, "DATABASE_PASSWORD_FILE")
     return {
         **CONNECT_OPTIONS,
@@ -47,7 +56,7 @@ async def connect(settings: Settings, name: str) -> psycopg.AsyncConnection:
     return await psycopg.AsyncConnection.connect(
         settings.database_url,
         autocommit=True,
-        **_arguments(settings, name),
+        **arguments(settings, name),
     )
 
 
@@ -75,11 +84,3 @@ async def run_or_abort[T](
         if not task.cancelled():
             task.exception()  # expected: the connection broke
         raise
-
-
-def engine(settings: Settings, name: str) -> sqlalchemy.Engine:
-    """Return a SQLAlchemy engine without a pool, for Alembic."""
-    url = sqlalchemy.make_url(settings.database_url).set(drivername="postgresql+psycopg")
-    return sqlalchemy.create_engine(
-        url, poolclass=sqlalchemy.NullPool, connect_args=_arguments(settings, name)
-    )

@@ -11,10 +11,10 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from mlops_app.db import engine
+from mlops_app.db import arguments
 from mlops_app.dependency import describe
 from mlops_app.errors import UserError
 from mlops_app.settings import Settings
@@ -38,7 +38,7 @@ def open_locked(settings: Settings) -> Iterator[Connection]:
 
     """
     try:
-        connection = engine(settings, "migrate").connect()
+        connection = _connect(settings)
     except OperationalError as error:
         cause = error.orig if error.orig is not None else error
         raise UserError(
@@ -85,3 +85,9 @@ def _revision(connection: Connection) -> str | None:
     # Reading began a transaction; Alembic would take it for the caller's and leave it open.
     connection.rollback()
     return revision
+
+
+def _connect(settings: Settings) -> Connection:
+    url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
+    connect_args = arguments(settings, "migrate")
+    return create_engine(url, poolclass=NullPool, connect_args=connect_args).connect()

@@ -40,10 +40,13 @@ def command(*arguments: str, environment: Mapping[str, str]) -> subprocess.Compl
 class RunningApp:
     """`python -m mlops_app serve` on a port of its own; its output goes to a file."""
 
-    def __init__(self, environment: Mapping[str, str], output: Path) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], output: Path, directory: Path | None = None
+    ) -> None:
         self.port = free_port()
         self.environment = {**environment, "HOST": "127.0.0.1", "PORT": str(self.port)}
         self._output = output
+        self._directory = directory
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
 
     def __enter__(self) -> Self:
@@ -51,6 +54,7 @@ class RunningApp:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mlops_app", "serve"],
                 env=self.environment,
+                cwd=self._directory,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

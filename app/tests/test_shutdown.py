@@ -1,5 +1,6 @@
 """SIGTERM: no answer is lost, no prediction goes unlogged, and the exit code is 0."""
 
+import shutil
 import signal
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+import mlops_app
 from mlops_app.main import create_app
 from mlops_app.server import KEEP_ALIVE_SECONDS
 from tests.eventually import eventually
@@ -15,7 +17,7 @@ from tests.link import Link
 from tests.models import register_blocking
 from tests.rows import fresh
 from tests.running_app import RunningApp
-from tests.world import World
+from tests.world import World, as_environment
 
 
 def in_flight(
@@ -133,6 +135,20 @@ def test_other_ways_to_serve_end_as_well(world: World, changes: dict[str, object
 
     assert app.exit_code() == 0
     assert world.logged() == 1
+
+
+def test_a_change_of_the_source_restarts_the_development_server(world: World) -> None:
+    source = world.directory / "source"
+    shutil.copytree(Path(mlops_app.__file__).parent, source / "mlops_app")
+    world.new_champion()
+    environment = as_environment(world.settings, reload=True)
+    with RunningApp(environment, world.directory / "reload.jsonl", source) as app:
+        app.until_ready()
+        health = source / "mlops_app" / "health.py"
+
+        health.write_text(health.read_text().replace('"live": True', '"live": "changed"'))
+
+        eventually(lambda: app.get("/health/live").json()["live"] == "changed", "restarted")
 
 
 def test_an_idle_connection_outlives_nginx_s() -> None:

@@ -1,6 +1,9 @@
 """The training job: what it logs, and when it moves the alias."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,10 @@ from mlflow.models import infer_signature
 
 from mlops_app.dataset import load_dataset
 from mlops_app.settings import Settings
+from tests.eventually import eventually
 from tests.models import Trained, copy_version, point_alias, register_code
 from tests.running_app import command, free_port
-from tests.world import as_environment
+from tests.world import as_environment, link_to, through
 
 OTHER_COLUMNS_MODEL = Path(__file__).parent / "blocking_model.py"
 
@@ -166,6 +170,27 @@ def test_a_server_that_does_not_answer_is_named(services: Settings) -> None:
     assert error.startswith(f"error: MLflow at {uri} failed at the step 'connect to MLflow'")
     assert "Connection refused" in error
     assert "Traceback" not in run.stderr
+
+
+def test_sigterm_ends_it_and_it_can_be_run_again(
+    services: Settings, name: str, tmp_path: Path
+) -> None:
+    with link_to(services.mlflow_tracking_uri) as link:
+        link.freeze()
+        uri = through(services.mlflow_tracking_uri, link)
+        output = tmp_path / "output"
+        with output.open("w") as stdout:
+            job = subprocess.Popen(
+                [sys.executable, "-m", "mlops_app", "train"],
+                env=as_environment(services, model_name=name, mlflow_tracking_uri=uri),
+                stdout=stdout,
+            )
+        eventually(lambda: "connect to MLflow" in output.read_text(), "it has begun")
+
+        job.terminate()
+
+        assert job.wait(60) == 128 + signal.SIGTERM
+    assert train(services, name)["version"] == "1"
 
 
 def test_a_wrong_option_is_refused() -> None:
