@@ -57,6 +57,7 @@ const runnerOptions = {
       /node_modules\/source-map-support\/register\.js$/,
     ]),
     replace([/closure\/v8Hooks\.js$/], "exports.isInitializedAsync = async () => {};"),
+    withoutPromiseStacks,
   ],
 };
 
