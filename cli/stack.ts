@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import type * as Automation from "@pulumi/pulumi/automation/index.js";
+import type { PulumiCommand, Stack } from "@pulumi/pulumi/automation/index.js";
 import type { Context } from "./context";
 import { NotDeployedError } from "./errors";
 import type { Tools } from "./setup";
+import type { PulumiProgram } from "./setup/toolchain";
 import { explain } from "./pulumi-error";
 import { runProgram } from "./exec";
 
@@ -34,9 +36,7 @@ export async function openStack(
   const workspace = await automation.LocalWorkspace.create({
     workDir: context.root,
     envVars: { ...tools.env },
-    pulumiCommand: await automation.PulumiCommand.get({
-      ...(tools.pulumiRoot === undefined ? {} : { root: tools.pulumiRoot }),
-    }),
+    pulumiCommand: await pulumiCommand(automation, tools.pulumi),
   });
   const exists = await stackExists(context, tools, name);
   if (!exists && !create) throw new NotDeployedError(name);
@@ -47,6 +47,22 @@ export async function openStack(
   stack.info = () => Promise.resolve(undefined);
   stack.outputs = () => Promise.resolve({});
   return stack;
+}
+
+/**
+ * The Automation API asks a program for its version before every use, which takes a seventh of a
+ * second; the constructor behind that needs no asking, but is not part of the types.
+ */
+async function pulumiCommand(
+  automation: typeof Automation,
+  { program, version }: PulumiProgram,
+): Promise<PulumiCommand> {
+  if (version === undefined) return automation.PulumiCommand.get();
+  const Known = automation.PulumiCommand as unknown as new (
+    program: string,
+    version: { readonly toString: () => string },
+  ) => PulumiCommand;
+  return new Known(program, { toString: () => version });
 }
 
 /** Outputs of a stack, such as its URLs; secret ones are masked. */
@@ -75,9 +91,8 @@ export async function runPulumi(
   tools: Tools,
   ...args: string[]
 ): Promise<string> {
-  const program = tools.pulumiRoot === undefined ? "pulumi" : join(tools.pulumiRoot, "bin/pulumi");
   try {
-    const { stdout } = await runProgram(program, [...args, "--non-interactive"], {
+    const { stdout } = await runProgram(tools.pulumi.program, [...args, "--non-interactive"], {
       cwd: context.root,
       env: tools.env,
     });

@@ -22,8 +22,7 @@ export class GrowthStacks {
     private readonly tools: Tools,
   ) {
     this.folder = join(context.stateDir, "bench");
-    this.pulumi =
-      tools.pulumiRoot === undefined ? "pulumi" : join(tools.pulumiRoot, "bin", "pulumi");
+    this.pulumi = tools.pulumi.program;
     this.env = {
       ...tools.env,
       PULUMI_BACKEND_URL: `file://${join(this.folder, "state")}`,

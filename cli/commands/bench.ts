@@ -97,8 +97,7 @@ async function measureUnchanged(
       cwd: context.root,
       env: tools.env,
     });
-    const pulumi =
-      tools.pulumiRoot === undefined ? "pulumi" : join(tools.pulumiRoot, "bin", "pulumi");
+    const pulumi = tools.pulumi.program;
     const mlops = join(context.root, "mlops");
     const contenders = [
       contender("pulumi preview", pulumi, "preview", "--expect-no-changes", "--non-interactive"),

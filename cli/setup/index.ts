@@ -1,11 +1,11 @@
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, isAbsolute, join } from "node:path";
 import type Docker from "dockerode";
 import type { Context } from "../context";
 import { ensureBackend } from "./backend";
 import { ensureBaseImage } from "./base-image";
 import { ensureDockerClient } from "./docker-client";
 import { ensureEngine } from "./engine";
-import { ensureToolchain } from "./toolchain";
+import { ensureToolchain, type PulumiProgram } from "./toolchain";
 
 /** What a command has to work with once set-up is done. */
 export interface Tools {
@@ -16,8 +16,7 @@ export interface Tools {
   readonly stateFolder: string | undefined;
   /** Where the passphrase comes from, in words for a message. */
   readonly passphraseSource: string;
-  /** Folder with `bin/pulumi`, where it is not the one on the caller's PATH. */
-  readonly pulumiRoot: string | undefined;
+  readonly pulumi: PulumiProgram;
 }
 
 /** What is asked of {@link setUp}. */
@@ -40,7 +39,9 @@ export async function setUp(context: Context, request: SetUpRequest): Promise<To
   if (started) request.onEngineStarted?.();
   const clientFolders = await ensureDockerClient(context, request.retry);
   const toolchain = await ensureToolchain(context, request.retry);
-  const toolchainFolders = toolchain.root === undefined ? [] : [join(toolchain.root, "bin")];
+  const toolchainFolders = isAbsolute(toolchain.pulumi.program)
+    ? [dirname(toolchain.pulumi.program)]
+    : [];
   const path = [...clientFolders, ...toolchainFolders, context.env["PATH"] ?? ""];
   const env = {
     PATH: path.join(delimiter),
@@ -58,6 +59,6 @@ export async function setUp(context: Context, request: SetUpRequest): Promise<To
     env,
     stateFolder: backend.stateFolder,
     passphraseSource: backend.passphraseSource,
-    pulumiRoot: toolchain.root,
+    pulumi: toolchain.pulumi,
   };
 }

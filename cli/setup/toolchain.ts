@@ -34,10 +34,17 @@ interface Target {
   readonly plugin?: string;
 }
 
+/** The Pulumi command line. */
+export interface PulumiProgram {
+  /** `pulumi` on PATH, or its absolute path. */
+  readonly program: string;
+  /** Undefined where it was not this project that chose it. */
+  readonly version: string | undefined;
+}
+
 /** The Pulumi command line and its plugins. */
 export interface Toolchain {
-  /** Folder with `bin/pulumi`, or undefined where the one on PATH is used. */
-  readonly root: string | undefined;
+  readonly pulumi: PulumiProgram;
   /** Variables that Pulumi needs with it. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -48,26 +55,29 @@ export interface Toolchain {
  */
 export async function ensureToolchain(context: Context, retry: string): Promise<Toolchain> {
   const folder = join(context.cacheDir, "toolchain");
-  if (await isOnPath(context, folder)) return { root: undefined, env: {} };
-  const downloaded = join(context.cacheDir, "pulumi", await sdkVersion(context));
-  if (existsSync(downloaded)) return { root: downloaded, env: {} };
+  if (await isOnPath(context, folder))
+    return { pulumi: { program: "pulumi", version: undefined }, env: {} };
+  const version = await sdkVersion(context);
+  const programIn = (root: string): PulumiProgram => ({
+    program: join(root, "bin", "pulumi"),
+    version,
+  });
+  const downloaded = join(context.cacheDir, "pulumi", version);
+  const official: Toolchain = { pulumi: programIn(downloaded), env: {} };
+  if (existsSync(downloaded)) return official;
   const built = join(folder, await contentHash(context));
-  const result: Toolchain = {
-    root: built,
-    env: builtEnvironment(context, built),
-  };
-  if (existsSync(built)) return result;
+  const own: Toolchain = { pulumi: programIn(built), env: builtEnvironment(context, built) };
+  if (existsSync(built)) return own;
   return withLock(context, "toolchain", async () => {
-    if (existsSync(built)) return result;
-    if (existsSync(downloaded) || (await download(context, downloaded, retry)))
-      return { root: downloaded, env: {} };
+    if (existsSync(built)) return own;
+    if (existsSync(downloaded) || (await download(context, downloaded, retry))) return official;
     await runSetUpStep(
       context,
       { name: "toolchain", title: "Building Pulumi and its plugins from toolchain/", retry },
       (step) => build(context, step, built),
     );
     context.terminal.note(`Pulumi: built from toolchain/, kept in ${built}`);
-    return result;
+    return own;
   });
 }
 

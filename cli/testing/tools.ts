@@ -12,7 +12,7 @@ export async function testTools(context: Context): Promise<Tools> {
     env: {},
     stateFolder: join(context.root, "state"),
     passphraseSource: "nowhere",
-    pulumiRoot: undefined,
+    pulumi: { program: "pulumi", version: undefined },
   };
 }
 
