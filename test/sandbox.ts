@@ -60,7 +60,10 @@ export class Sandbox {
 
   /** Runs `./mlops` without a terminal, and waits for its end. */
   async run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
-    return runProgram(join(this.root, "mlops"), args, { cwd: this.root, env });
+    return runProgram(join(this.root, "mlops"), args, {
+      cwd: this.root,
+      env: { ...withoutStackSettings(process.env), ...env },
+    });
   }
 
   /** Runs a command on the sandbox's stack that must succeed. */
@@ -83,15 +86,21 @@ export class Sandbox {
   }
 }
 
+/** The environment without what would point at another project's state or choose a release. */
+function withoutStackSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const settings = /^(PULUMI_.*|TAG|REGISTRY|MODE|CACHE_TTL|CACHE_MAX_SIZE)$/;
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !settings.test(name)));
+}
+
 /** Runs a program without a terminal, and waits for its end, whatever that is. */
 export async function runProgram(
   program: string,
   args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
 ): Promise<Ended> {
   const child = spawn(program, args, {
     cwd: options.cwd,
-    env: { ...process.env, ...options.env },
+    env: options.env ?? process.env,
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";
