@@ -21,7 +21,7 @@ export interface ServiceStatus {
 }
 
 /**
- * Containers of a stack's services, in the order of their names; one-off tasks are left out.
+ * Containers of a stack's services, in the order of the services' names; one-off tasks are left out.
  *
  * @param service only this one. @default all
  * @throws NotDeployedError when there is none, CommandError when there is no such service.
@@ -37,7 +37,7 @@ export async function serviceContainers(
   });
   const services = containers
     .filter((container) => container.Labels["mlops.task"] === undefined)
-    .sort((a, b) => nameOf(a).localeCompare(nameOf(b)));
+    .sort((a, b) => serviceOf(a).localeCompare(serviceOf(b)) || nameOf(a).localeCompare(nameOf(b)));
   if (services.length === 0) throw new NotDeployedError(stack);
   if (service === undefined) return services;
   const named = services.filter((container) => serviceOf(container) === service);

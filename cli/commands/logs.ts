@@ -39,7 +39,7 @@ export function parseSince(text: string): number {
     const seconds = { s: 1, m: 60, h: 3600, d: 86_400 }[span[2] as "s" | "m" | "h" | "d"];
     return Math.floor(Date.now() / 1000) - Number(span[1]) * seconds;
   }
-  const date = Date.parse(text);
+  const date = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : NaN;
   if (Number.isNaN(date))
     throw new InvalidArgumentError(
       "Expected a span such as 10m or a date such as 2026-01-31T08:00Z.",

@@ -32,3 +32,20 @@ export async function startIdleContainer(
   await container.start();
   return container;
 }
+
+/** Runs a script in a container of a stack's service to its end, for the sake of its log. */
+export async function startLogger(
+  docker: Docker,
+  stack: string,
+  service: string,
+  script: string,
+): Promise<Docker.Container> {
+  const container = await docker.createContainer({
+    Image: BASE_IMAGE,
+    Cmd: ["sh", "-c", script],
+    Labels: { "mlops.stack": stack, "mlops.service": service },
+  });
+  await container.start();
+  await container.wait();
+  return container;
+}
