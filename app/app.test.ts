@@ -171,13 +171,14 @@ void describe("the model API", () => {
     assert.equal(await sandbox.inspect(container, ".State.ExitCode"), "0");
   });
 
-  void it("ships compiled code, no package installer, and folders of its own user", async () => {
+  void it("ships compiled code, nothing that installs or lends rights, and folders of its own user", async () => {
     const image = await appImage(sandbox, "runtime");
     const script = [
       // Every module that could be imported has its bytecode beside it.
       "cd /app && for file in mlops_app/*.py; do",
       '  [ -e "mlops_app/__pycache__/$(basename "$file" .py).cpython-313.pyc" ] || echo "$file"; done',
       "! command -v pip && ! python -m pip --version 2>/dev/null",
+      "find / -xdev -type f -perm /6000 2>/dev/null",
       ...FOLDERS.map((folder) => `[ "$(stat --format %u:%g ${folder})" = ${USER} ] || exit 1`),
     ].join("\n");
     const result = await sandbox.once({

@@ -32,7 +32,7 @@ class Runtime:
         """Build everything; nothing connects yet.
 
         Raises:
-            UserError: a secret file cannot be read.
+            UserError: the file of the secret key cannot be read.
 
         """
         self.settings = settings
@@ -46,8 +46,6 @@ class Runtime:
         self.mlflow = Dependency("mlflow", gauge)
         self.redis = Dependency("redis", gauge)
         self.postgres = Dependency("postgres", gauge)
-        read_secret(settings.redis_password_file, "REDIS_PASSWORD_FILE")
-        read_secret(settings.database_password_file, "DATABASE_PASSWORD_FILE")
         secret_key = read_secret(settings.secret_key_file, "SECRET_KEY_FILE")
         self.hasher = RowHasher(secret_key.get_secret_value())
         self.store = ModelStore(settings, Registry(settings), self.mlflow, metrics)

@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from mlops_app.logs import configure_logging
+from mlops_app.secret_file import read_secret
 from mlops_app.settings import Settings
 
 # Longer than the 60 s for which nginx keeps an idle connection: the side that sends requests must
@@ -27,6 +28,9 @@ def serve(settings: Settings) -> None:
 
     """
     configure_logging(settings.log_level)
+    # Here rather than in a worker, which could only print a traceback and be started again.
+    for field in ("database_password_file", "redis_password_file", "secret_key_file"):
+        read_secret(getattr(settings, field), field.upper())
     signal.signal(signal.SIGTERM, _exit)
     with tempfile.TemporaryDirectory(prefix="metrics-") as directory:
         if settings.workers > 1:

@@ -17,12 +17,19 @@ from tests.world import World, as_environment, make_world
 @pytest.fixture(scope="session")
 def services() -> Settings:
     """Find the services of this run."""
-    return Settings.from_environment()
+    settings = Settings.from_environment()
+    use_mlflow(settings)
+    return settings
 
 
 @pytest.fixture(autouse=True)
 def _own_client(services: Settings) -> None:
-    """Give each test an MLflow client that goes past any link, whatever the app set before."""
+    """Take MLflow's client back from an app that ran in this process."""
+    use_mlflow(services)
+
+
+def use_mlflow(services: Settings) -> None:
+    """Point the tests' own MLflow calls past any link."""
     configure_client(services.mlflow_tracking_uri, retries=5, timeout_seconds=60)
 
 
@@ -54,7 +61,7 @@ def app(world: World) -> RunningApp:
 def shared_world(
     services: Settings, trained: Trained, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    """Give a module's tests one world, which none of them may break; not beside `world`."""
+    """Give a module's tests one world that each leaves whole; a `world` beside it empties Redis."""
     with make_world(services, trained, tmp_path_factory.mktemp("world")) as made:
         made.new_champion()
         yield made
@@ -62,5 +69,5 @@ def shared_world(
 
 @pytest.fixture(scope="module")
 def shared_app(shared_world: World) -> RunningApp:
-    """Start one app for a module's tests, which none of them may break."""
+    """Start one app for a module's tests that each leaves running."""
     return shared_world.start().until_all_up()

@@ -139,11 +139,12 @@ def test_a_version_that_cannot_be_served_is_refused_and_the_old_one_stays(
     code = tmp_path / "model.py"
     code.write_text(
         "import mlflow\n"
+        "import pandas as pd\n"
         "from mlflow.pyfunc.model import PythonModel\n"
         "class Broken(PythonModel):\n"
         "    def load_context(self, context):\n"
         "        raise RuntimeError('broken on purpose')\n"
-        "    def predict(self, context, model_input, params=None):\n"
+        "    def predict(self, context, model_input: pd.DataFrame, params=None):\n"
         "        return []\n"
         "mlflow.models.set_model(Broken())\n"
     )
@@ -173,9 +174,10 @@ def test_a_first_version_that_cannot_be_served_is_named(
     code = tmp_path / "model.py"
     code.write_text(
         "import mlflow\n"
+        "import pandas as pd\n"
         "from mlflow.pyfunc.model import PythonModel\n"
         "class Empty(PythonModel):\n"
-        "    def predict(self, context, model_input, params=None):\n"
+        "    def predict(self, context, model_input: pd.DataFrame, params=None):\n"
         "        return []\n"
         "mlflow.models.set_model(Empty())\n"
     )

@@ -14,9 +14,10 @@ from tests.world import World
 @pytest.mark.parametrize("fault", [Link.cut, Link.freeze], ids=["cut", "frozen"])
 @pytest.mark.parametrize("name", ["redis", "postgres"])
 def test_predicts_without_it_and_says_so(
-    app: RunningApp, world: World, name: str, fault: Callable[[Link], None]
+    shared_app: RunningApp, shared_world: World, name: str, fault: Callable[[Link], None]
 ) -> None:
-    link: Link = getattr(world.links, name)
+    app = shared_app
+    link: Link = getattr(shared_world.links, name)
     fault(link)
 
     assert [app.predict(row).status_code for row in fresh(5)] == [200] * 5
@@ -35,7 +36,7 @@ def test_predicts_without_it_and_says_so(
     app.predict(row)
     eventually(lambda: app.predict(row).json()["cached"], "the cache works again")
     sent = app.metric("mlops_app_predictions_total", source="model")
-    eventually(lambda: world.logged() >= sent, "every prediction is logged")
+    eventually(lambda: shared_world.logged() >= sent, "every prediction is logged")
 
 
 def test_starts_without_redis_and_postgres(world: World) -> None:
