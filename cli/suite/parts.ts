@@ -9,7 +9,7 @@ import { findFiles } from "./files";
 import type { Part, SuiteRun } from "./part";
 
 /** Tests that are more than one unit, and the part that runs them. */
-const IMAGE_TESTS = "images/images.test.ts";
+const IMAGE_TESTS = /^images\/.*\.test\.ts$/;
 const APP_TESTS = "app/app.test.ts";
 const INTEGRATION_TESTS = /^test\/.*\.test\.ts$/;
 
@@ -24,13 +24,13 @@ export const PARTS: readonly Part[] = [
     execute: (suite) =>
       nodeTests(
         suite,
-        (path) => path !== IMAGE_TESTS && path !== APP_TESTS && !INTEGRATION_TESTS.test(path),
+        (path) => !IMAGE_TESTS.test(path) && path !== APP_TESTS && !INTEGRATION_TESTS.test(path),
       ),
   },
   {
     name: "images",
     description: "the service images",
-    execute: (suite) => nodeTests(suite, (path) => path === IMAGE_TESTS),
+    execute: (suite) => nodeTests(suite, (path) => IMAGE_TESTS.test(path)),
   },
   {
     name: "app",
