@@ -28,6 +28,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Added to the caller's environment. @default none */
   readonly env?: Readonly<Record<string, string>>;
+  /** Keeps on display what the step said: the output goes to the log only. @default false */
+  readonly quiet?: boolean;
   /** Milliseconds after which the program is stopped and the step fails. @default no limit */
   readonly timeout?: number;
 }
@@ -72,6 +74,7 @@ export class Step {
     });
     program.all.on("data", (chunk: Buffer) => {
       this.log.write(chunk);
+      if (options.quiet === true) return;
       const lines = stripVTControlCharacters(chunk.toString()).split(/[\r\n]+/);
       this.lastLine = lines.findLast((line) => line.trim() !== "")?.trim() ?? this.lastLine;
     });

@@ -161,7 +161,9 @@ async function build(context: Context, step: Step, target: string): Promise<void
     if (existsSync(program)) continue;
     step.say(`${name} (${index + 1} of ${targets.length})`);
     const args = ["build", `-ldflags=-s -w ${ldflags}`, "-o", `${program}.partial`, pkg];
-    await step.run(go, args, { cwd: join(folder, module), env: goEnvironment(flags) });
+    // Go says what it downloads and nothing while it compiles, which is what takes the time.
+    const options = { cwd: join(folder, module), env: goEnvironment(flags), quiet: true };
+    await step.run(go, args, options);
     await rename(`${program}.partial`, program);
   }
   await rename(partial, target);
