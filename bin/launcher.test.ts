@@ -33,7 +33,11 @@ async function project(test: TestContext): Promise<string> {
 }
 
 const start = (root: string, ...args: string[]): Promise<Ended> =>
-  runProgram(join(root, "mlops"), args, { cwd: "/", reject: false });
+  runProgram(join(root, "mlops"), args, {
+    cwd: "/",
+    env: { XDG_CACHE_HOME: join(root, "cache") },
+    reject: false,
+  });
 
 void describe("./mlops", () => {
   void it("installs the packages once, and hands over its arguments as they are", async (test) => {
@@ -62,7 +66,8 @@ void describe("./mlops", () => {
     const links = await temporaryFolder(test);
     await symlink(join(root, "mlops"), join(links, "absolute"));
     await symlink("absolute", join(links, "relative"));
-    const { stdout } = await runProgram(join(links, "relative"), ["x"]);
+    const env = { XDG_CACHE_HOME: join(root, "cache") };
+    const { stdout } = await runProgram(join(links, "relative"), ["x"], { env });
     assert.equal(stdout, '["x"] installed');
   });
 
@@ -80,7 +85,10 @@ void describe("./mlops", () => {
 
   void it("begins anew after it was killed half-way", async (test) => {
     const root = await project(test);
-    const killed = spawn(join(root, "mlops"), [], { stdio: ["ignore", "ignore", "pipe"] });
+    const killed = spawn(join(root, "mlops"), [], {
+      env: { ...process.env, XDG_CACHE_HOME: join(root, "cache") },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     await once(killed.stderr, "data");
     killed.kill("SIGKILL");
     await once(killed, "exit");

@@ -39,6 +39,9 @@ export class OperationProgress {
   /** Outputs of the stack, as far as the engine told them. */
   outputs: Readonly<Record<string, unknown>> = {};
 
+  /** Seconds of every image that was built, by service. */
+  readonly builds = new Map<string, number>();
+
   private readonly running = new Map<string, Running>();
   /** What each resource said last, by URN. */
   private readonly said = new Map<string, string>();
@@ -91,6 +94,9 @@ export class OperationProgress {
     const verbs = VERBS[metadata.op];
     if (verbs === undefined || started === undefined || isQuiet(metadata.op)) return;
     if (!this.showsResources) return;
+    const service = /-image-(\w+)-build$/.exec(metadata.urn)?.[1];
+    if (service !== undefined)
+      this.builds.set(service, (performance.now() - started.startedAt) / 1000);
     const seconds = this.terminal.style("dim", `${secondsSince(started.startedAt)} s`);
     this.print(`  ${this.mark(true)} ${verbs[1]} ${describe(metadata)} ${seconds}`);
   }

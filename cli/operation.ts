@@ -44,7 +44,7 @@ export interface OperationOptions {
 export async function runOperation(
   context: Context,
   tools: Tools,
-  stack: Stack,
+  stack: Pick<Stack, "name">,
   request: OperationRequest,
   run: (options: OperationOptions) => Promise<unknown>,
 ): Promise<OperationProgress> {

@@ -28,7 +28,7 @@ export class ForeignStackError extends CommandError {
 export async function recover(
   context: Context,
   tools: Tools,
-  stack: Stack,
+  stack: Pick<Stack, "name" | "exportStack" | "refresh">,
   adopt: boolean,
   retry: string,
 ): Promise<void> {

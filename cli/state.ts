@@ -26,7 +26,10 @@ interface Snapshot {
 }
 
 /** Reads a stack's state: from its file where it is in files, else from the backend. */
-export async function readState(tools: Tools, stack: Stack): Promise<State> {
+export async function readState(
+  tools: Tools,
+  stack: Pick<Stack, "name" | "exportStack">,
+): Promise<State> {
   const snapshot = await readSnapshot(tools, stack);
   return {
     resources: snapshot.resources ?? [],
@@ -34,7 +37,10 @@ export async function readState(tools: Tools, stack: Stack): Promise<State> {
   };
 }
 
-async function readSnapshot(tools: Tools, stack: Stack): Promise<Snapshot> {
+async function readSnapshot(
+  tools: Tools,
+  stack: Pick<Stack, "name" | "exportStack">,
+): Promise<Snapshot> {
   const file = stateFile(tools, stack.name);
   if (file === undefined) {
     const exported = (await stack.exportStack()) as { readonly deployment: Snapshot };

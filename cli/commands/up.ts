@@ -3,11 +3,12 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import type { Context } from "../context";
 import { CommandError } from "../errors";
 import { runOperation, type OperationRequest } from "../operation";
-import type { Changes } from "../operation-progress";
+import type { Changes, OperationProgress } from "../operation-progress";
 import { checkBeforeDeployment, requireFreeSpace } from "../preflight";
 import { ask } from "../prompt";
 import { recover } from "../recovery";
 import { setUp, type Tools } from "../setup";
+import { recordDuration } from "../setup/durations";
 import { openStack } from "../stack";
 import { loadConfig } from "../stack-config";
 import { hasChanges, summarize } from "../summary";
@@ -53,9 +54,11 @@ async function up(context: Context, options: UpOptions): Promise<void> {
     retry,
     changesState: true,
   };
+  const startedAt = performance.now();
   const progress = await runOperation(context, tools, stack, request, (callbacks) =>
     stack.up(callbacks),
   );
+  await recordFirstDeployment(context, progress, (performance.now() - startedAt) / 1000);
   const { outputs } = progress;
   if (options.json) context.terminal.printJson({ stack: name, changes: progress.changes, outputs });
   else {
@@ -69,6 +72,22 @@ async function up(context: Context, options: UpOptions): Promise<void> {
         : "",
     );
   }
+}
+
+/** Remembers what a first deployment took, in all and by image, for `./mlops bench`. */
+async function recordFirstDeployment(
+  context: Context,
+  { builds, changes }: OperationProgress,
+  seconds: number,
+): Promise<void> {
+  if ((changes["same"] ?? 0) > 0) return;
+  for (const [service, buildSeconds] of builds) {
+    const step = { name: `image-${service}`, title: `Building the image of ${service}` };
+    // What took no time had been built for another stack.
+    if (buildSeconds > 1) await recordDuration(context, step, buildSeconds);
+  }
+  const deployment = { name: "first-deployment", title: "The first deployment, images included" };
+  await recordDuration(context, deployment, seconds);
 }
 
 /** Asks before anything that exists is replaced or deleted; what is only new needs no question. */

@@ -27,14 +27,23 @@ export async function runSetUpStep<T>(
 ): Promise<T> {
   const startedAt = performance.now();
   const result = await runStep(context, request, work);
+  await recordDuration(context, request, (performance.now() - startedAt) / 1000);
+  return result;
+}
+
+/** Remembers how long something took that is done once on a machine. */
+export async function recordDuration(
+  context: Context,
+  { name, title }: Pick<RecordedDuration, "name" | "title">,
+  seconds: number,
+): Promise<void> {
   const record: RecordedDuration = {
-    name: request.name,
-    title: request.title,
-    seconds: Math.round((performance.now() - startedAt) / 100) / 10,
+    name,
+    title,
+    seconds: Math.round(seconds * 10) / 10,
     finishedAt: new Date().toISOString(),
   };
-  await writeFileAtomically(join(folder(context), `${request.name}.json`), JSON.stringify(record));
-  return result;
+  await writeFileAtomically(join(folder(context), `${name}.json`), JSON.stringify(record));
 }
 
 /** All recorded durations, oldest first. */

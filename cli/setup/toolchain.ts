@@ -52,8 +52,14 @@ export interface Toolchain {
 /**
  * Makes sure of Pulumi: the one on PATH, else the official download, else built from
  * `toolchain/`. Plugins come with the build; with the others Pulumi gets them by itself.
+ *
+ * @param download how the official release is had.
  */
-export async function ensureToolchain(context: Context, retry: string): Promise<Toolchain> {
+export async function ensureToolchain(
+  context: Context,
+  retry: string,
+  download: Download = officialDownload,
+): Promise<Toolchain> {
   const folder = join(context.cacheDir, "toolchain");
   if (await isOnPath(context, folder))
     return { pulumi: { program: "pulumi", version: undefined }, env: {} };
@@ -110,8 +116,11 @@ async function sdkVersion(context: Context): Promise<string> {
   return version;
 }
 
-/** Gets the official release by Pulumi's own installer. Returns whether it could be had. */
-async function download(context: Context, target: string, retry: string): Promise<boolean> {
+/** Gets a release into a folder, whole or not at all. Resolves to whether it could be had. */
+export type Download = (context: Context, target: string, retry: string) => Promise<boolean>;
+
+/** Gets the official release by Pulumi's own installer. */
+async function officialDownload(context: Context, target: string, retry: string): Promise<boolean> {
   const partial = `${target}.partial`;
   await rm(partial, { recursive: true, force: true });
   let refusal: string | undefined;
