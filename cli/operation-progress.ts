@@ -134,8 +134,9 @@ export class OperationProgress {
     return good ? this.terminal.style("green", "✓") : this.terminal.style("red", "✗");
   }
 
+  /** Writes a line that stays above the one that is drawn anew. */
   private print(text: string): void {
-    this.line?.print(text);
+    this.terminal.note(text);
   }
 
   /** What runs longest is what the rest waits for. */

@@ -48,13 +48,6 @@ export class ProgressLine {
     return new ProgressLine(terminal, title, doing, spinner);
   }
 
-  /** Writes a line that stays. */
-  print(text: string): void {
-    this.spinner?.clear();
-    this.terminal.note(text);
-    this.spinner?.render();
-  }
-
   /** Ends the display with the time it took. */
   finish(succeeded: boolean): void {
     clearInterval(this.timer);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { Terminal } from "./terminal";
 import { testBed } from "./testing/context";
 
 void describe("Terminal", () => {
@@ -28,4 +29,15 @@ void describe("Terminal", () => {
     context.terminal.printJson({ done: true });
     assert.deepEqual(JSON.parse(stdout()), { done: true });
   });
+
+  for (const [columns, isInteractive] of [
+    [80, true],
+    // A progress line redrawn in a width of 0 would never end.
+    [0, false],
+    [undefined, false],
+  ] as const)
+    void it(`${isInteractive ? "shows" : "shows no"} progress line with ${columns} columns`, () => {
+      const output = { isTTY: true, columns, write: () => true };
+      assert.equal(new Terminal(output, output, {}).isInteractive, isInteractive);
+    });
 });

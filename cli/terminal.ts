@@ -2,7 +2,10 @@ import { stripVTControlCharacters, styleText } from "node:util";
 import type { WriteStream } from "node:tty";
 
 /** A stream that may or may not be a terminal. */
-export type Output = Pick<WriteStream, "write"> & { readonly isTTY?: boolean | undefined };
+export type Output = Pick<WriteStream, "write"> & {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+};
 
 /** A named text style, such as `bold` or `red`. */
 export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
@@ -24,9 +27,9 @@ export class Terminal {
     this.colours = (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb";
   }
 
-  /** Whether a person watches the progress. */
+  /** Whether a person watches the progress; a terminal without a width is one that nobody sees. */
   get isInteractive(): boolean {
-    return this.stderr.isTTY === true;
+    return this.stderr.isTTY === true && (this.stderr.columns ?? 0) > 0;
   }
 
   /** Whether results may contain colours. */
