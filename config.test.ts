@@ -97,7 +97,11 @@ void describe("configuration", () => {
         { TAG: "v2", REGISTRY: "registry.example.com/team", MODE: "vsc", CACHE_TTL: "60" },
       ),
     );
-    assert.deepEqual(config.release, { tag: "v2", registry: "registry.example.com/team" });
+    assert.deepEqual(config.release, {
+      tag: "v2",
+      registry: "registry.example.com/team",
+      keep: 5,
+    });
     assert.equal(config.app.mode, "vsc");
     assert.equal(config.app.cache.ttl, 60);
   });
@@ -163,6 +167,13 @@ void describe("configuration", () => {
       { TAG: "v1" },
       "redisMaxmemory",
     ],
+    [
+      "a rollback that would have nothing to go back to",
+      { "mlops:keepReleases": "1" },
+      { TAG: "v1" },
+      "keepReleases",
+    ],
+    ["a negative age of backups", { "mlops:backupMaxAge": "-1" }, { TAG: "v1" }, "backupMaxAge"],
     ["a broken schedule", { "mlops:backupSchedule": "daily" }, { TAG: "v1" }, "backupSchedule"],
   ];
   for (const [what, values, environment, key] of refused)

@@ -11,7 +11,7 @@ export interface Config {
   readonly network: NetworkConfig;
   readonly log: LogConfig;
   readonly data: { readonly protect: boolean };
-  readonly backup: { readonly schedule: string };
+  readonly backup: BackupConfig;
   readonly app: AppConfig;
   readonly postgres: ServiceConfig;
   readonly redis: RedisConfig;
@@ -27,6 +27,16 @@ export interface ReleaseConfig {
   readonly tag: string;
   /** Registry and path before the image name; "" for the host's own images. */
   readonly registry: string;
+  /** Releases whose images are kept on the host, for rollbacks. */
+  readonly keep: number;
+}
+
+/** Backups, as far as a deployment has to do with them. */
+export interface BackupConfig {
+  /** Five cron fields; "" is never. */
+  readonly schedule: string;
+  /** Hours that the newest backup may be old when a release is deployed; 0 for any. */
+  readonly maxAgeHours: number;
 }
 
 /** Where the stack listens. */
@@ -142,6 +152,7 @@ export function readConfig(source: ConfigSource): Config {
         /^$|^(\S+\s+){4}\S+$/,
         'a schedule of five fields such as "0 3 * * *"',
       ),
+      maxAgeHours: read.integer("backupMaxAge", { min: 0 }),
     },
     app: {
       resources: readResources(read, "app"),
@@ -212,7 +223,7 @@ function readRelease(read: ConfigReader): ReleaseConfig {
       '"latest" is not a release: what it means changes, so nothing could go back to it',
       fix,
     );
-  return { tag, registry };
+  return { tag, registry, keep: read.integer("keepReleases", { min: 2, max: 100 }) };
 }
 
 function readService(read: ConfigReader, service: string): ServiceConfig {
