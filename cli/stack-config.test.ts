@@ -36,7 +36,7 @@ void describe("loadConfig", () => {
     const context = await project(test, "config:\n  mlops:tag: v1\n", { TAG: "v3" });
     await writeFile(join(context.root, ".env"), "TAG=v2\nREGISTRY=registry.example.com\n");
     const { release } = loadConfig(context, "test");
-    assert.deepEqual(release, { tag: "v3", registry: "registry.example.com" });
+    assert.deepEqual(release, { tag: "v3", registry: "registry.example.com", keep: 5 });
   });
 
   void it("accepts a stack without values, numbers without quotes, and encrypted values", async (test) => {
