@@ -10,10 +10,10 @@ export async function runProgram(
 ): Promise<Ended> {
   // Loaded on use: many commands start no program.
   const { execa } = await import("execa");
-  const { output = "capture", signal, ...rest } = options;
+  const { output = "capture", signal, input, ...rest } = options;
   const { failed, exitCode, stdout, stderr, shortMessage } = await execa(program, args, {
     ...rest,
-    stdin: "ignore",
+    ...(input === undefined ? { stdin: "ignore" } : { input }),
     ...(output === "inherit" ? { stdout: "inherit", stderr: "inherit" } : {}),
     ...(signal === undefined ? {} : { cancelSignal: signal }),
   });
@@ -30,6 +30,8 @@ export interface ProgramOptions {
   readonly reject?: boolean;
   /** Where its output goes: to the caller, or where this process's goes. @default "capture" */
   readonly output?: "capture" | "inherit";
+  /** What it reads from its standard input. @default nothing */
+  readonly input?: string;
   /** Stops the program. @default none */
   readonly signal?: AbortSignal;
 }

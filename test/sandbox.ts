@@ -124,7 +124,7 @@ export async function docker(...args: readonly string[]): Promise<string[]> {
 }
 
 /** Ports of the loopback address that were free a moment ago. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer();

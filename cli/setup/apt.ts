@@ -1,3 +1,5 @@
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { CommandError } from "../errors";
 import type { Step } from "../step";
 import { becomeRoot } from "./privilege";
@@ -42,6 +44,34 @@ export async function aptInstall(
     ...packages,
     ...available,
   );
+}
+
+/**
+ * Unpacks the files of a Debian package into a folder without installing it: nothing of the system
+ * changes, and no service starts. Safe to be killed: the folder is there when it is complete.
+ *
+ * @param folder where the package's `/usr` and so on are to be; its parent must exist.
+ */
+export async function aptUnpack(step: Step, name: string, folder: string): Promise<void> {
+  const partial = `${folder}.${process.pid}.partial`;
+  await mkdir(partial);
+  try {
+    const download = (): Promise<void> =>
+      step.run("apt-get", [...APT_OPTIONS, "download", name], { cwd: partial });
+    await download().catch(async () => {
+      // The list of packages may be old, or not there yet.
+      const root = await becomeRoot(`Looking for ${name}`, "apt-get update");
+      await step.run(...root.line("apt-get", ...APT_OPTIONS, "update"));
+      await download();
+    });
+    const file = (await readdir(partial)).find((entry) => entry.endsWith(".deb"));
+    if (file === undefined) throw new Error(`apt-get left no package ${name} in ${partial}`);
+    await step.run("dpkg-deb", ["--extract", join(partial, file), partial]);
+    await rm(join(partial, file));
+    await rename(partial, folder);
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+  }
 }
 
 async function isAvailable(name: string): Promise<boolean> {

@@ -1,0 +1,202 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { Registry } from "./registry";
+import { docker, runProgram, Sandbox, type Ended } from "./sandbox";
+
+interface Built {
+  readonly reference: string;
+  readonly id: string;
+  readonly source: "built" | "host" | "registry";
+  readonly digest?: string;
+  readonly pushed?: boolean;
+}
+
+const DIGEST = /sha256:[0-9a-f]{64}/;
+
+void describe("./mlops build with a registry that wants a login", () => {
+  let registry: Registry;
+  let sandbox: Sandbox;
+  let reference: string;
+  let tag: string;
+  let count = 0;
+  before(async () => {
+    registry = await Registry.create();
+    sandbox = await Sandbox.create("dev");
+  });
+  after(async () => {
+    await sandbox.remove();
+    await registry.remove();
+  });
+  beforeEach(() => {
+    count += 1;
+    tag = `v1.${count}.0`;
+    reference = `${registry.path}/mlops-app:${tag}`;
+    registry.logout();
+    appContains("one");
+  });
+  afterEach(() => runProgram("docker", ["image", "rm", reference]));
+
+  /** What is in app/ decides nothing here: the smallest image that there can be. */
+  function appContains(text: string): void {
+    writeFileSync(join(sandbox.root, "app", "Dockerfile"), "FROM scratch\nCOPY content /\n");
+    writeFileSync(join(sandbox.root, "app", ".dockerignore"), "*\n!content\n!Dockerfile\n");
+    writeFileSync(join(sandbox.root, "app", "content"), `${text}\n`);
+  }
+  const build = (...options: readonly string[]): Promise<Ended> =>
+    sandbox.run(["build", tag, ...options], registry.env);
+  const succeed = async (...options: readonly string[]): Promise<Built> => {
+    const ended = await build("--json", ...options);
+    assert.equal(ended.exitCode, 0, ended.output);
+    return JSON.parse(ended.stdout) as Built;
+  };
+  const refused = async (cause: RegExp, fix: RegExp): Promise<string> => {
+    const { exitCode, output } = await build();
+    assert.notEqual(exitCode, 0, output);
+    assert.match(output, cause);
+    assert.match(output, fix);
+    assert.doesNotMatch(output, /^\s+at .*:\d+:\d+\)?$/m);
+    return output;
+  };
+  /** Image under the reference on this host. */
+  const onHost = async (): Promise<string[]> =>
+    docker("images", "--no-trunc", "--format={{.ID}}", reference);
+  const removeFromHost = async (): Promise<void> => {
+    await docker("image", "rm", reference);
+    assert.deepEqual(await onHost(), []);
+  };
+
+  const onHostAfterPull = async (digest: string): Promise<string[]> => {
+    const pulled = await runProgram("docker", ["pull", "--quiet", digest], {
+      env: { ...process.env, ...registry.env },
+    });
+    assert.equal(pulled.exitCode, 0, pulled.output);
+    return docker("image", "inspect", "--format={{.Id}}", digest);
+  };
+
+  void it("pushes what it built, and prints its digest", async () => {
+    await registry.login();
+    const { exitCode, output, stdout } = await build();
+    assert.equal(exitCode, 0, output);
+    assert.match(output, /Pushing /);
+    const [, digest = ""] =
+      new RegExp(`^(${registry.path}/mlops-app@\\S+)$`, "m").exec(stdout) ?? [];
+    assert.match(digest, DIGEST);
+    await removeFromHost();
+    const [image] = await onHostAfterPull(digest);
+    const [labels = ""] = await docker(
+      "image",
+      "inspect",
+      "--format={{json .Config.Labels}}",
+      image ?? "",
+    );
+    const found = JSON.parse(labels) as Record<string, string>;
+    assert.equal(found["org.opencontainers.image.version"], tag);
+    assert.match(found["mlops.content"] ?? "", /^[0-9a-f]{12}$/);
+    assert.ok(Date.parse(found["org.opencontainers.image.created"] ?? "") > 0);
+  });
+  void it("asks for a login, and goes on from there", async () => {
+    await refused(/wants a login/, new RegExp(`docker login ${registry.host}`));
+    assert.deepEqual(await onHost(), [], "nothing is built that could not be pushed");
+    await registry.login();
+    assert.equal((await succeed()).pushed, true);
+  });
+
+  void it("says that a login is not accepted", async () => {
+    registry.keepOldLogin();
+    await refused(
+      /does not accept the login .*unauthorized/,
+      new RegExp(`docker login ${registry.host}`),
+    );
+    assert.deepEqual(await onHost(), []);
+  });
+
+  void it("leaves the registry alone when told to", async () => {
+    const built = await succeed("--no-push");
+    assert.equal(built.source, "built");
+    assert.equal(built.digest, undefined);
+    await registry.login();
+    const pushed = await succeed();
+    assert.deepEqual(
+      { ...pushed, digest: "" },
+      { ...built, digest: "", source: "host", pushed: true },
+    );
+  });
+
+  void it("says that the same content is there already: on the host, and in the registry", async () => {
+    await registry.login();
+    const first = await succeed();
+    const again = await build();
+    assert.equal(again.exitCode, 0, again.output);
+    assert.match(again.output, /on this host already, of the same content/);
+    assert.match(again.output, /registry has it already; nothing was pushed/);
+    await removeFromHost();
+    assert.deepEqual(await succeed(), { ...first, source: "registry", pushed: false });
+  });
+
+  void it("refuses other content under a tag that the registry has, and leaves nothing", async () => {
+    await registry.login();
+    const { digest = "" } = await succeed();
+    await removeFromHost();
+    appContains("two");
+    const output = await refused(/exists with other content/, /choose a new tag/);
+    assert.ok(output.includes(digest), output);
+    assert.deepEqual(await onHost(), []);
+    assert.deepEqual(await docker("images", "--quiet", digest), []);
+    appContains("one");
+    assert.equal((await succeed()).digest, digest, "the registry still has the first");
+  });
+
+  void it("refuses to push another image under a tag that the registry has", async () => {
+    await registry.login();
+    const first = await succeed();
+    await removeFromHost();
+    appContains("two");
+    const second = await succeed("--no-push");
+    const output = await refused(/another image/, /choose a new tag/);
+    for (const digest of [first.digest ?? "", first.id, second.id])
+      assert.ok(output.includes(digest), `${digest} is not in:\n${output}`);
+    assert.deepEqual(await onHost(), [second.id], "the host keeps its own");
+    assert.deepEqual(await docker("images", "--quiet", first.digest ?? ""), []);
+  });
+
+  void it("says that the registry is down, builds without it, and pushes later", async () => {
+    await registry.login();
+    await registry.stop();
+    try {
+      await refused(/cannot be reached .*connection refused/, /Check REGISTRY/);
+      assert.deepEqual(await onHost(), []);
+      await succeed("--no-push");
+    } finally {
+      await registry.start();
+    }
+    assert.equal((await succeed()).pushed, true);
+  });
+
+  void it("is done again after a build was killed", async () => {
+    await registry.login();
+    const dockerfile = ["FROM debian:trixie-slim", "RUN sleep 5 && echo slow >/content", ""];
+    writeFileSync(join(sandbox.root, "app", "Dockerfile"), dockerfile.join("\n"));
+    const child = spawn(join(sandbox.root, "mlops"), ["build", tag], {
+      cwd: sandbox.root,
+      env: { ...process.env, ...registry.env },
+      stdio: "ignore",
+      detached: true,
+    });
+    const ended = once(child, "exit");
+    const log = join(sandbox.root, ".mlops", "logs", "build.log");
+    // The step itself, not its mention in the command: BuildKit runs it.
+    while (!/\[\d\/\d\] RUN sleep/.test(existsSync(log) ? readFileSync(log, "utf8") : ""))
+      await delay(50);
+    // The whole group, as a lost connection to the terminal does it.
+    assert.ok(child.pid !== undefined);
+    process.kill(-child.pid, "SIGKILL");
+    await ended;
+    assert.deepEqual(await onHost(), []);
+    assert.equal((await succeed()).pushed, true);
+  });
+});
