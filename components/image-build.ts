@@ -5,6 +5,12 @@ import ignore from "ignore";
 import { quote } from "./shell";
 
 /**
+ * Label with the hash of what an image was built from. By it an image is known as one that this
+ * project made, and may remove again.
+ */
+export const CONTENT_LABEL = "mlops.content";
+
+/**
  * Hash of everything in a build folder that reaches the image: paths, contents and run bits of all
  * files that `.dockerignore` does not leave out.
  *

@@ -1,11 +1,17 @@
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { buildCommand, contextHash } from "./image-build";
+import { buildCommand, CONTENT_LABEL, contextHash } from "./image-build";
 
 /** Where an image comes from: a folder of this project, or a reference that can be pulled. */
 export type ImageSource =
-  | { readonly kind: "build"; readonly context: string; readonly reference: string }
+  | {
+      readonly kind: "build";
+      readonly context: string;
+      /** Hash of what is in the folder. */
+      readonly content: string;
+      readonly reference: string;
+    }
   | { readonly kind: "reference"; readonly reference: string };
 
 /**
@@ -16,9 +22,9 @@ export type ImageSource =
  * @param reference what the stack's config names instead; "" builds the folder.
  */
 export function imageSource(context: string, name: string, reference: string): ImageSource {
-  return reference === ""
-    ? { kind: "build", context, reference: `${name}:${contextHash(context)}` }
-    : { kind: "reference", reference };
+  if (reference !== "") return { kind: "reference", reference };
+  const content = contextHash(context);
+  return { kind: "build", context, content, reference: `${name}:${content}` };
 }
 
 /** Arguments of {@link Image}. */
@@ -47,7 +53,11 @@ export class Image extends pulumi.ComponentResource {
             new command.local.Command(
               `${name}-build`,
               {
-                create: buildCommand({ context: source.context, reference: source.reference }),
+                create: buildCommand({
+                  context: source.context,
+                  reference: source.reference,
+                  labels: { [CONTENT_LABEL]: source.content },
+                }),
                 environment: { DOCKER_BUILDKIT: "1" },
                 triggers: [source.reference],
               },

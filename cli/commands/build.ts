@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import type { ImageInspectInfo } from "dockerode";
-import { buildCommand, contextHash } from "../../components/image-build";
+import { buildCommand, CONTENT_LABEL, contextHash } from "../../components/image-build";
 import type { Context } from "../context";
 import { CommandError } from "../errors";
 import { inspectImage } from "../images";
@@ -19,8 +19,7 @@ interface BuildOptions {
 }
 
 const SOURCE_FOLDER = "app";
-/** Hash of what the image was built from; the other labels are those of the OCI image spec. */
-const CONTENT_LABEL = "mlops.content";
+/** Start of the labels that the OCI image specification names. */
 const OCI_LABEL = "org.opencontainers.image";
 
 /** `./mlops build`: a release's image. */
