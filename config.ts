@@ -29,6 +29,8 @@ export interface ReleaseConfig {
   readonly registry: string;
   /** Releases whose images are kept on the host, for rollbacks. */
   readonly keep: number;
+  readonly gate: GateConfig;
+  readonly canary: CanaryConfig;
 }
 
 /** Backups, as far as a deployment has to do with them. */
@@ -37,6 +39,26 @@ export interface BackupConfig {
   readonly schedule: string;
   /** Hours that the newest backup may be old when a release is deployed; 0 for any. */
   readonly maxAgeHours: number;
+}
+
+/** What a new release has to show before it goes live. */
+export interface GateConfig {
+  /** Fresh requests that have to be answered by the new version, before the switch and after it. */
+  readonly probes: number;
+  /** Seconds that its containers have to become healthy. */
+  readonly timeoutSeconds: number;
+}
+
+/** How a release is tried on a share of the traffic, and when it goes back. */
+export interface CanaryConfig {
+  /** Share of the requests, 1 to 99; 0 for none. */
+  readonly percent: number;
+  /** Seconds for which it is watched. */
+  readonly seconds: number;
+  /** Largest share of answers with a 5xx code, 0 to 1. */
+  readonly maxErrorRate: number;
+  /** Largest 95th percentile of the response time, as a multiple of the live version's. */
+  readonly maxLatencyRatio: number;
 }
 
 /** Where the stack listens. */
@@ -223,7 +245,25 @@ function readRelease(read: ConfigReader): ReleaseConfig {
       '"latest" is not a release: what it means changes, so nothing could go back to it',
       fix,
     );
-  return { tag, registry, keep: read.integer("keepReleases", { min: 2, max: 100 }) };
+  return {
+    tag,
+    registry,
+    keep: read.integer("keepReleases", { min: 2, max: 100 }),
+    gate: {
+      probes: read.integer("gateProbes", { min: 1, max: 10_000 }),
+      timeoutSeconds: read.integer("gateTimeout", { min: 1, max: 3600 }),
+    },
+    canary: {
+      percent: Number(
+        /^\d*/.exec(
+          read.pattern("canary", /^(0|[1-9]\d?%)$/, "a share such as 10%, or 0", "CANARY"),
+        )?.[0],
+      ),
+      seconds: read.integer("canarySeconds", { min: 1, max: 86_400 }),
+      maxErrorRate: read.number("canaryMaxErrorRate", { min: 0 }),
+      maxLatencyRatio: read.number("canaryMaxLatencyRatio", { min: 1 }),
+    },
+  };
 }
 
 function readService(read: ConfigReader, service: string): ServiceConfig {

@@ -10,6 +10,7 @@ const platform = new Platform(`${pulumi.getProject()}-${stack}`, { config });
 export const url = platform.url;
 export const mlflowUrl = platform.mlflowUrl;
 export const version = platform.version;
+export const releases = platform.releases;
 export const backupSchedule = config.backup.schedule;
 
 function configuration(): Config {

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { request as requestHttp, type IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
+import { isIP, type LookupFunction } from "node:net";
 import { text } from "node:stream/consumers";
 
 /** A request to the stack's public address. */
@@ -10,6 +11,10 @@ export interface HttpRequest {
   readonly method?: "GET" | "POST";
   /** Sent as JSON. @default no body */
   readonly body?: unknown;
+  /** @default none */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Address to connect to instead of what the URL's host name resolves to. @default none */
+  readonly address?: string | undefined;
   /** Certificate to trust instead of the system's, in PEM. @default none */
   readonly ca?: string | undefined;
   /** Milliseconds until the request is given up. */
@@ -20,6 +25,15 @@ export interface HttpRequest {
 export interface HttpResponse {
   readonly status: number;
   readonly body: string;
+}
+
+/** Resolves every name to one address, in the shape that Node asks for. */
+function fixedLookup(address: string): LookupFunction {
+  const family = isIP(address);
+  return (_, options, done) => {
+    if (options.all === true) done(null, [{ address, family }]);
+    else done(null, address, family);
+  };
 }
 
 /**
@@ -36,7 +50,11 @@ export async function send(request: HttpRequest): Promise<HttpResponse> {
     agent: false,
     signal: AbortSignal.timeout(request.timeout),
     ...(request.ca === undefined ? {} : { ca: request.ca }),
-    ...(payload === undefined ? {} : { headers: { "content-type": "application/json" } }),
+    headers: {
+      ...(payload === undefined ? {} : { "content-type": "application/json" }),
+      ...request.headers,
+    },
+    ...(request.address === undefined ? {} : { lookup: fixedLookup(request.address) }),
   });
   outgoing.end(payload);
   const [incoming] = (await once(outgoing, "response")) as [IncomingMessage];

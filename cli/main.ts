@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { createContext } from "./context";
 import { reportError } from "./report";
-import { commands } from "./commands";
+import { commands, internalCommands } from "./commands";
 
 /** What the starter passes in. */
 export interface MainArgs {
@@ -20,10 +20,11 @@ export async function main({ root, argv, env }: MainArgs): Promise<number> {
     .helpCommand(true)
     .showHelpAfterError("See ./mlops --help.")
     .exitOverride();
-  for (const build of commands) {
+  for (const build of [...commands, ...internalCommands]) {
     const command = build(context);
     program.addCommand(
       command.exitOverride().showHelpAfterError(`See: ./mlops ${command.name()} --help`),
+      { hidden: internalCommands.includes(build) },
     );
   }
   try {

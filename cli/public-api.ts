@@ -1,6 +1,5 @@
-import { PassThrough } from "node:stream";
-import { text } from "node:stream/consumers";
 import type Docker from "dockerode";
+import { execInContainer } from "./container-exec";
 import type { Context } from "./context";
 import { codeOf, CommandError, messageOf, NotDeployedError } from "./errors";
 import { send, type HttpRequest, type HttpResponse } from "./http";
@@ -20,25 +19,50 @@ export class ApiUnreachableError extends CommandError {
   }
 }
 
+/** Where and how a stack's API is reached. */
+export interface ApiAccess {
+  /** Base URL. */
+  readonly url: string;
+  readonly stack: string;
+  /** Certificate to trust, in PEM. @default the system's */
+  readonly ca?: string | undefined;
+  /** Address to connect to. @default what the URL's host name resolves to */
+  readonly address?: string | undefined;
+  /** Headers of every request. @default none */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** A stack's API as its users reach it: through nginx, at the stack's URL. */
 export class PublicApi {
-  private constructor(
-    /** Base URL. */
-    readonly url: string,
-    private readonly stack: string,
-    private readonly ca: string | undefined,
-  ) {}
+  constructor(private readonly access: ApiAccess) {}
 
   /** The API of a deployed stack. */
   static async of(context: Context, tools: Tools, stack: string): Promise<PublicApi> {
     const { url } = await readOutputs(context, tools, stack);
     if (typeof url !== "string") throw new NotDeployedError(stack);
-    const ca = url.startsWith("https:") ? await readCertificate(tools.docker, stack) : undefined;
-    return new PublicApi(url, stack, ca);
+    return PublicApi.at(tools.docker, { url, stack });
+  }
+
+  /** The API behind an nginx that runs, trusting the certificate that it shows. */
+  static async at(docker: Docker, access: Omit<ApiAccess, "ca">): Promise<PublicApi> {
+    const ca = access.url.startsWith("https:")
+      ? await readCertificate(docker, access.stack)
+      : undefined;
+    return new PublicApi({ ...access, ca });
+  }
+
+  /** Base URL. */
+  get url(): string {
+    return this.access.url;
+  }
+
+  /** The same API, asked with further headers. */
+  with(headers: Readonly<Record<string, string>>): PublicApi {
+    return new PublicApi({ ...this.access, headers: { ...this.access.headers, ...headers } });
   }
 
   /**
-   * Sends a request.
+   * Sends a request, on a connection of its own.
    *
    * @throws ApiUnreachableError when nothing answers.
    */
@@ -46,10 +70,11 @@ export class PublicApi {
     path: string,
     request: Pick<HttpRequest, "method" | "body"> = {},
   ): Promise<HttpResponse> {
+    const { url, stack, ca, address, headers = {} } = this.access;
     try {
-      return await send({ ...request, url: this.url + path, ca: this.ca, timeout: TIMEOUT_MS });
+      return await send({ ...request, url: url + path, ca, address, headers, timeout: TIMEOUT_MS });
     } catch (error) {
-      throw new ApiUnreachableError(this.url, this.stack, codeOf(error) ?? messageOf(error));
+      throw new ApiUnreachableError(url, stack, codeOf(error) ?? messageOf(error));
     }
   }
 }
@@ -58,15 +83,9 @@ export class PublicApi {
 async function readCertificate(docker: Docker, stack: string): Promise<string> {
   const [nginx] = await serviceContainers(docker, stack, "nginx");
   if (nginx === undefined) throw new NotDeployedError(stack);
-  const execution = await docker.getContainer(nginx.Id).exec({
-    // The file holds the key as well, which has no business outside the container.
-    Cmd: ["sed", "-n", "/BEGIN CERTIFICATE/,/END CERTIFICATE/p", "/etc/nginx/certs/tls.pem"],
-    AttachStdout: true,
-    AttachStderr: true,
-  });
-  const stream = await execution.start({});
-  const output = new PassThrough();
-  docker.modem.demuxStream(stream, output, output);
-  stream.once("end", () => output.end());
-  return text(output);
+  // The file holds the key as well, which has no business outside the container.
+  const only = "/BEGIN CERTIFICATE/,/END CERTIFICATE/p";
+  const file = "/etc/nginx/certs/tls.pem";
+  const { stdout } = await execInContainer(docker, nginx.Id, ["sed", "-n", only, file]);
+  return stdout;
 }

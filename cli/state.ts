@@ -11,6 +11,9 @@ export interface StateResource {
   readonly id?: string;
   readonly protect?: boolean;
   readonly inputs?: Readonly<Record<string, unknown>>;
+  readonly outputs?: Readonly<Record<string, unknown>>;
+  /** Whether it was replaced, and waits to be deleted. */
+  readonly delete?: boolean;
 }
 
 /** The parts of a stack's state that the commands look at. */

@@ -43,15 +43,19 @@ const FOLDERS = ["data", "logs", "models", "cache"] as const;
 const SOURCE_FOLDER = "app";
 
 /**
- * The model API. New containers start beside the old ones; once they are healthy nginx is switched
- * over, and only then are the old ones stopped.
+ * The model API. New containers start beside the old ones; `Release` lets them go live once they
+ * have passed its gate, and only then are the old ones stopped.
  */
 export class App extends pulumi.ComponentResource {
   readonly metrics: MetricsEndpoint = { port: PORT };
-  /** `host:port` on the application network under which only these containers answer. */
-  readonly address: pulumi.Output<string>;
-  /** Done when every container is healthy. */
-  readonly ready: pulumi.Resource;
+  /** Docker IDs of the containers, which have been started but need not be healthy yet. */
+  readonly containers: pulumi.Output<string[]>;
+  /** The name after `app-` under which only these containers answer on the application network. */
+  readonly generation: pulumi.Output<string>;
+  /** Seconds that the migration took. */
+  readonly migrationSeconds: pulumi.Output<number>;
+  /** Seconds between the signal to stop and SIGKILL. */
+  readonly stopGraceSeconds: number;
 
   constructor(name: string, args: AppArgs, opts?: pulumi.ComponentResourceOptions) {
     super("mlops:app:App", name, {}, opts);
@@ -104,19 +108,24 @@ export class App extends pulumi.ComponentResource {
       { parent: this, dependsOn: [...args.after] },
     );
     const generation = generationOf(spec, secrets.version);
-    this.ready = new Containers(
+    const containers = new Containers(
       name,
       {
         context,
         spec,
         replicas: config.replicas,
+        // The gate waits, and knows sooner than the provider when there is nothing to wait for.
+        wait: false,
         labels: { "mlops.version": args.version, "mlops.generation": generation },
         aliases: { application: pulumi.interpolate`app-${generation}` },
       },
       { parent: this, dependsOn: [migrate] },
     );
-    this.address = pulumi.interpolate`app-${generation}:${PORT}`;
-    this.registerOutputs({ address: this.address });
+    this.containers = containers.ids;
+    this.generation = generation;
+    this.migrationSeconds = migrate.seconds;
+    this.stopGraceSeconds = spec.stopGraceSeconds;
+    this.registerOutputs({ containers: this.containers, generation: this.generation });
   }
 }
 

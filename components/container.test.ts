@@ -79,7 +79,8 @@ for (const stackName of ["dev", "staging", "prod"])
         assert.equal(inputs.networkMode, "bridge");
         assert.ok((inputs.destroyGraceSeconds as number) >= 10, "time to stop cleanly");
         assert.equal(inputs.stopTimeout, inputs.destroyGraceSeconds);
-        assert.equal(inputs.wait, true);
+        // For the app the gate waits.
+        assert.equal(inputs.wait, !/-app(-\d+)?$/.test(container.name));
         assert.equal(inputs.removeVolumes, false);
         const { tests } = inputs.healthcheck as { tests: string[] };
         assert.equal(tests[0], "CMD");

@@ -11,6 +11,11 @@ export interface ContainersArgs {
   readonly replicas?: number;
   /** Further labels, such as the release. @default none */
   readonly labels?: Readonly<Record<string, pulumi.Input<string>>>;
+  /**
+   * Whether the deployment waits here until the containers are healthy; else what depends on them
+   * has to. @default true
+   */
+  readonly wait?: boolean;
   /** Further aliases by network. @default none */
   readonly aliases?: Partial<Record<NetworkName, pulumi.Input<string>>>;
 }
@@ -95,8 +100,9 @@ export class Containers extends pulumi.ComponentResource {
         // Without it the provider stops a replaced container by SIGKILL, at once.
         destroyGraceSeconds: spec.stopGraceSeconds,
         healthcheck: healthcheck(spec.health),
-        wait: true,
-        waitTimeout: healthyWithin(spec.health),
+        ...(args.wait === false
+          ? { wait: false }
+          : { wait: true, waitTimeout: healthyWithin(spec.health) }),
         mustRun: true,
         removeVolumes: false,
       },
@@ -132,7 +138,9 @@ function containerLabels({ context, spec, labels }: ContainersArgs): {
   label: string;
   value: pulumi.Input<string>;
 }[] {
-  const files = (spec.files ?? []).map((mount) => mount.volume.version);
+  const files = (spec.files ?? [])
+    .filter((mount) => mount.replaces !== false)
+    .map((mount) => mount.volume.version);
   return labelList({
     ...stackLabels(context, spec.name),
     // New content in a file that is read at start asks for a new container.

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -17,7 +17,7 @@ void describe("writeScript", () => {
     rmSync(folder, { recursive: true });
   });
   const owner = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
-  const args = { files: {}, initialFiles: {}, user: owner, mode: "0400" };
+  const args = { files: {}, prepare: "", check: "", user: owner, mode: "0400" };
 
   void it("writes any content byte for byte, readable by the owner only", () => {
     const content = "it's $HOME `id` \\n\nEND\n€ \u0000 end";
@@ -36,11 +36,19 @@ void describe("writeScript", () => {
     assert.equal(readFileSync(join(folder, "secret"), "utf8"), "second");
   });
 
-  void it("leaves alone an initial file that is there", () => {
-    writeFileSync(join(folder, "owned"), "by someone else");
-    run(folder, writeScript({ ...args, initialFiles: { owned: "first", fresh: "first" } }));
-    assert.equal(readFileSync(join(folder, "owned"), "utf8"), "by someone else");
-    assert.equal(readFileSync(join(folder, "fresh"), "utf8"), "first");
+  void it("keeps every old file when the new ones do not pass their check", () => {
+    const files = { secret: "third", other: "third" };
+    const script = writeScript({ ...args, files, check: "grep -q fourth .secret.new" });
+    assert.throws(() => {
+      run(folder, script);
+    });
+    assert.equal(readFileSync(join(folder, "secret"), "utf8"), "second");
+    assert.deepEqual(readdirSync(folder).sort(), ["empty", "secret"]);
+  });
+
+  void it("prepares the folder after the files are written", () => {
+    run(folder, writeScript({ ...args, files: { secret: "5" }, prepare: "ln -s secret link" }));
+    assert.equal(readFileSync(join(folder, "link"), "utf8"), "5");
   });
 
   void it("refuses a name with a path in it", () => {

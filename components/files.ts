@@ -2,7 +2,7 @@ import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { labelList, stackLabels, type StackContext } from "./context";
-import type { FilledVolume } from "./spec";
+import type { FilesMount, FilledVolume } from "./spec";
 
 /** Arguments of {@link FilesVolume}. */
 export interface FilesVolumeArgs {
@@ -16,10 +16,12 @@ export interface FilesVolumeArgs {
   /** Content by file name. */
   readonly files: Readonly<Record<string, pulumi.Input<string>>>;
   /**
-   * Content by file name, written only where the file does not exist yet: for files that something
-   * else owns afterwards. @default none
+   * Shell commands for what is not a file of fixed content, run in the folder after the files are
+   * written, as root. Must be safe to repeat. @default none
    */
-  readonly initialFiles?: Readonly<Record<string, string>>;
+  readonly prepare?: string;
+  /** Check of the new files, before they take the place of the old. @default none */
+  readonly check?: FilesCheck;
   /** Octal mode of every file. @default "0400" */
   readonly mode?: string;
 }
@@ -46,20 +48,26 @@ export class FilesVolume extends pulumi.ComponentResource implements FilledVolum
       pulumi.output(args.files).apply((files) =>
         writeScript({
           files,
-          initialFiles: args.initialFiles ?? {},
+          prepare: args.prepare ?? "",
+          check: args.check?.command ?? "",
           user: args.user,
           mode: args.mode ?? "0400",
         }),
       ),
     );
     const image = pulumi.output(args.image);
+    const mounts = pulumi
+      .all((args.check?.mounts ?? []).map(volumeFlag))
+      .apply((flags) => flags.join(""));
     const write = new command.local.Command(
       `${name}-write`,
       {
-        create: pulumi.interpolate`docker run --rm --interactive --network none --user 0:0 --cap-drop ALL --cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --entrypoint sh --volume ${volume.name}:/files ${image} -s`,
+        create: pulumi.interpolate`docker run --rm --interactive --network none --user 0:0 --cap-drop ALL --cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --entrypoint sh --volume ${volume.name}:/files${mounts} ${image} -s`,
         stdin: script,
         triggers: [script],
-        logging: command.local.Logging.None,
+        // What a check complains of must be seen; nothing else here writes more than its failure.
+        logging:
+          args.check === undefined ? command.local.Logging.None : command.local.Logging.Stderr,
       },
       { parent: this },
     );
@@ -69,25 +77,39 @@ export class FilesVolume extends pulumi.ComponentResource implements FilledVolum
   }
 }
 
+/** Only once the volume is filled: its name is known no sooner. */
+const volumeFlag = ({ volume, path }: FilesMount): pulumi.Output<string> =>
+  pulumi.interpolate` --volume ${volume.volumeName}:${path}:ro`;
+
+/** How new files are looked at by the program that will read them. */
+export interface FilesCheck {
+  /** Shell commands; each new file is in the folder as `.NAME.new`. A failure keeps the old files. */
+  readonly command: string;
+  /** What the check needs beside the files. @default none */
+  readonly mounts?: readonly FilesMount[];
+}
+
 interface WriteScript {
   readonly files: Readonly<Record<string, string>>;
-  readonly initialFiles: Readonly<Record<string, string>>;
+  readonly prepare: string;
+  readonly check: string;
   readonly user: string;
   readonly mode: string;
 }
 
 /**
- * Shell script that writes the files into `/files`, each whole or not at all: under a temporary
- * name first, then renamed. Content travels as base64, so that nothing in it is ever parsed.
+ * Shell script that writes the files into `/files`, each whole or not at all: under temporary
+ * names first, then renamed. Content travels as base64, so that nothing in it is ever parsed.
  *
  * @throws RangeError for a file name that is not a plain name.
  */
 export function writeScript(args: WriteScript): string {
   const lines = ["set -eu", "umask 077", "cd /files", `chown ${args.user} .`, "chmod 0750 ."];
-  const write = (name: string, content: string): string[] => {
+  const names = Object.keys(args.files);
+  for (const [name, content] of Object.entries(args.files)) {
     if (!/^[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(name))
       throw new RangeError(`"${name}" is not a plain file name`);
-    return [
+    lines.push(
       `base64 -d > .${name}.new <<'END'`,
       ...(Buffer.from(content, "utf8")
         .toString("base64")
@@ -95,11 +117,14 @@ export function writeScript(args: WriteScript): string {
       "END",
       `chmod ${args.mode} .${name}.new`,
       `chown ${args.user} .${name}.new`,
-      `mv -f .${name}.new ${name}`,
-    ];
-  };
-  for (const [name, content] of Object.entries(args.files)) lines.push(...write(name, content));
-  for (const [name, content] of Object.entries(args.initialFiles))
-    lines.push(`if [ ! -e ${name} ]; then`, ...write(name, content), "fi");
+    );
+  }
+  if (args.check !== "")
+    lines.push(
+      "if ! (",
+      args.check,
+      `) </dev/null; then rm -f ${names.map((name) => `.${name}.new`).join(" ")}; exit 1; fi`,
+    );
+  lines.push(...names.map((name) => `mv -f .${name}.new ${name}`), args.prepare);
   return [...lines, ""].join("\n");
 }

@@ -68,7 +68,8 @@ export class Image extends pulumi.ComponentResource {
     const image = new docker.RemoteImage(
       name,
       { name: source.reference, keepLocally: true },
-      { parent: this, dependsOn },
+      // The provider would forget the old image first, and Pulumi then delete all that runs from it.
+      { parent: this, dependsOn, deleteBeforeReplace: false },
     );
     this.imageId = image.imageId;
     this.registerOutputs({ imageId: this.imageId, reference: this.reference });

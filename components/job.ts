@@ -23,8 +23,8 @@ export interface JobArgs {
  * killed in the middle runs it again.
  */
 export class Job extends pulumi.ComponentResource {
-  /** Standard output of the last run. */
-  readonly stdout: pulumi.Output<string>;
+  /** Seconds that the last run took. */
+  readonly seconds: pulumi.Output<number>;
 
   constructor(name: string, args: JobArgs, opts?: pulumi.ComponentResourceOptions) {
     super("mlops:docker:Job", name, {}, opts);
@@ -36,12 +36,18 @@ export class Job extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    this.stdout = run.stdout;
-    this.registerOutputs({ stdout: this.stdout });
+    // Nothing is printed in a preview.
+    this.seconds = run.stdout.apply((stdout) =>
+      Number((stdout as string | undefined)?.split("\n").at(-1) ?? 0),
+    );
+    this.registerOutputs({ seconds: this.seconds });
   }
 }
 
-/** The `docker run` line of a job. Only names and settings: secrets stay in mounted files. */
+/**
+ * Runs the job's container, and prints as last line the seconds it took. Only names and settings:
+ * secrets stay in mounted files.
+ */
 function dockerRun(args: JobArgs): pulumi.Output<string> {
   const { context, spec } = args;
   const files = (spec.files ?? []).map(
@@ -57,8 +63,8 @@ function dockerRun(args: JobArgs): pulumi.Output<string> {
       ...environment,
       spec.image,
     ])
-    .apply((resolved) =>
-      [
+    .apply((resolved) => {
+      const line = [
         ..."docker run --rm --init --read-only --cap-drop=ALL".split(" "),
         "--security-opt=no-new-privileges:true",
         `--user=${spec.user}`,
@@ -71,6 +77,7 @@ function dockerRun(args: JobArgs): pulumi.Output<string> {
         ...args.command,
       ]
         .map(quote)
-        .join(" "),
-    );
+        .join(" ");
+      return `begin=$(date +%s)\n${line} || exit $?\necho $(($(date +%s) - begin))`;
+    });
 }

@@ -3,20 +3,36 @@ import type { NginxConfig } from "../config";
 /** Ports inside the container: all above 1024, so that no capability is needed. */
 export const NGINX_PORTS = { http: 8080, https: 8443, status: 8081 } as const;
 
-/** Folder of the file that says where requests for the app go. */
+/** Folder with the links that say where requests for the app go, see {@link routesScript}. */
 export const UPSTREAM_FOLDER = "/etc/nginx/upstream";
+
+/** Shares of the traffic that can be sent elsewhere one by one: each is 1 %. */
+export const ROUTE_BUCKETS = 100;
+
+/** Request header by which the gate reaches a generation that is not live. */
+export const CANDIDATE_HEADER = "X-Mlops-Candidate";
 
 /** Folder with `tls.pem`, certificate and key. */
 export const CERTIFICATE_FOLDER = "/etc/nginx/certs";
 
 /**
- * The file that routes the app. It sets a variable that nginx resolves anew for each request, so
- * that nginx starts while the app is away, and follows a container that comes back elsewhere.
- *
- * @param host name on the application network, with port.
+ * Shell script that makes the links that do not exist yet. A request takes one of the `routes/N`,
+ * by chance; these lead to `live` or `canary`, and these to a folder in `generations`, whose name
+ * is the host name of the containers that answer. nginx follows the links anew for each request, so
+ * that renaming one switches at once, without the reload that would close clients' connections.
  */
-export function upstreamConf(host: string): string {
-  return `map $request_method $app_upstream { default "${host}"; }\n`;
+export function routesScript(user: string): string {
+  return [
+    // Until the first switch: whatever container of the app there is.
+    "mkdir -p generations/app routes",
+    "for link in live canary; do [ -L $link ] || ln -s generations/app $link; done",
+    "bucket=0",
+    `while [ $bucket -lt ${ROUTE_BUCKETS} ]; do`,
+    "  [ -L routes/$bucket ] || ln -s ../live routes/$bucket",
+    "  bucket=$((bucket + 1))",
+    "done",
+    `chown -hR ${user} .`,
+  ].join("\n");
 }
 
 /**
@@ -61,7 +77,20 @@ function server(head: string, routes: string): string {
 
 const PREAMBLE = `# Names are looked up in Docker's own DNS, and again after a second.
 resolver 127.0.0.11 valid=1s ipv6=off;
-include ${UPSTREAM_FOLDER}/*.conf;
+
+split_clients $request_id $app_bucket {
+${Array.from({ length: ROUTE_BUCKETS - 1 }, (_, bucket) => `  1% ${bucket};`).join("\n")}
+  * ${ROUTE_BUCKETS - 1};
+}
+map $http_${CANDIDATE_HEADER.toLowerCase().replaceAll("-", "_")} $app_route {
+  default routes/$app_bucket;
+  "~^(?<candidate>[0-9a-f]{8})$" generations/app-$candidate;
+}
+# Volatile: a request that found nobody asks again where to go.
+map $realpath_root $app_upstream {
+  volatile;
+  "~/generations/(?<generation>app(-[0-9a-f]{8})?)$" $generation:8000;
+}
 
 proxy_http_version 1.1;
 proxy_set_header Connection "";
@@ -74,10 +103,20 @@ proxy_set_header X-Request-ID $request_id;
 
 /** Figures are for Prometheus, which asks each service directly. */
 const APP_ROUTES = `
+  root ${UPSTREAM_FOLDER}/$app_route;
+  proxy_connect_timeout 2s;
+  proxy_read_timeout 60s;
   location / {
+    if (!-d $document_root) { return 404; }
     proxy_pass http://$app_upstream;
-    proxy_connect_timeout 2s;
-    proxy_read_timeout 60s;
+    error_page 502 504 = @again;
+  }
+  # A request whose body came slowly may have been routed before a switch and sent after it, to
+  # containers that were stopped meanwhile. Nothing of it was received there: once more, to whom is
+  # live now. One that may have been received is never sent twice.
+  location @again {
+    if ($upstream_bytes_sent ~ "[1-9]") { return 502; }
+    proxy_pass http://$app_upstream;
   }
   location = /metrics { return 404; }
 `;

@@ -9,13 +9,13 @@ void describe("Nginx", async () => {
     writtenFiles(stack.command("nginx-config-write"))["site.conf"] ?? "";
 
   void it("routes / to the app and /mlflow/ to MLflow", () => {
-    assert.match(site(dev), /location \/ \{\s+proxy_pass http:\/\/\$app_upstream;/);
+    assert.match(site(dev), /location \/ \{[^}]+\}\s+proxy_pass http:\/\/\$app_upstream;/s);
     assert.match(site(dev), /location \/mlflow\/ \{[^}]+proxy_pass http:\/\/\$mlflow_upstream;/s);
   });
 
-  void it("keeps the upstream in a volume of its own, which a deploy does not overwrite", () => {
+  void it("keeps the routes in a volume of its own, which a deploy does not overwrite", () => {
     const write = String(dev.command("nginx-upstream-write").inputs.stdin);
-    assert.match(write, /if \[ ! -e app\.conf \]; then/);
+    assert.match(write, /\[ -L \$link \] \|\| ln -s generations\/app \$link/);
     const volumes = dev.container("nginx").inputs.volumes as Record<string, unknown>[];
     assert.deepEqual(volumes[1], {
       volumeName: "mlops-dev-nginx-upstream",
@@ -24,10 +24,15 @@ void describe("Nginx", async () => {
     });
   });
 
-  void it("switches in the running container to the containers of this release alone", () => {
-    const route = prod.command("nginx-route");
-    assert.equal(route.inputs.create, "docker exec --interactive mlops-prod-nginx sh -s");
-    assert.match(String(route.inputs.stdin), /default "app-[0-9a-f]{8}:8000";/);
+  void it("lets nginx look at a new configuration, and reloads it in the running container", () => {
+    const write = String(prod.command("nginx-config-write").inputs.stdin);
+    assert.match(write, /nginx -t/);
+    assert.match(
+      String(prod.command("nginx-config-write").inputs.create),
+      /--volume mlops-prod-nginx-certs:\/etc\/nginx\/certs:ro/,
+    );
+    const reload = prod.command("nginx-reload");
+    assert.equal(reload.inputs.create, "docker exec mlops-prod-nginx nginx -s reload");
   });
 
   void it("speaks HTTP only without TLS", () => {

@@ -10,9 +10,9 @@ import {
   CERTIFICATE_FOLDER,
   NGINX_PORTS,
   portSuffix,
+  routesScript,
   siteConf,
   UPSTREAM_FOLDER,
-  upstreamConf,
 } from "./nginx-config";
 
 /** Arguments of {@link Nginx}. */
@@ -29,33 +29,26 @@ export interface NginxArgs {
 const USER = "101:101";
 
 /**
- * nginx, the only public listener. Where requests for the app go stands in a file in a volume of
+ * nginx, the only public listener. Where requests for the app go is told by links in a volume of
  * its own, so that a release switches it in the running container.
  */
 export class Nginx extends pulumi.ComponentResource {
   /** URL under which users reach the stack. */
   readonly url: string;
   readonly exporter: Exporter;
-  private readonly server: Containers;
+  /** Docker IDs of the running server. */
+  readonly containers: pulumi.Output<string[]>;
+  /** Done when the server runs with the present configuration. */
+  readonly ready: pulumi.Resource;
 
-  constructor(
-    private readonly name: string,
-    args: NginxArgs,
-    opts?: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, args: NginxArgs, opts?: pulumi.ComponentResourceOptions) {
     super("mlops:nginx:Nginx", name, {}, opts);
     const { context, config } = args;
     this.url = publicUrl(config);
     const files = { context, service: "nginx", image: args.image, user: USER };
-    const site = new FilesVolume(
-      `${name}-config`,
-      { ...files, files: { "site.conf": siteConf(config) } },
-      { parent: this },
-    );
     const upstream = new FilesVolume(
       `${name}-upstream`,
-      // Until the first switch: whatever container of the app there is.
-      { ...files, files: {}, initialFiles: { "app.conf": upstreamConf("app:8000") }, mode: "0644" },
+      { ...files, files: {}, prepare: routesScript(USER) },
       { parent: this },
     );
     const certificates =
@@ -71,7 +64,16 @@ export class Nginx extends pulumi.ComponentResource {
               ),
             },
           ];
-    this.server = new Containers(
+    const site = new FilesVolume(
+      `${name}-config`,
+      {
+        ...files,
+        files: { "site.conf": siteConf(config) },
+        check: { command: CHECK, mounts: certificates },
+      },
+      { parent: this },
+    );
+    const server = new Containers(
       name,
       {
         context,
@@ -80,7 +82,7 @@ export class Nginx extends pulumi.ComponentResource {
           image: args.image,
           user: USER,
           files: [
-            { volume: site, path: "/etc/nginx/conf.d" },
+            { volume: site, path: "/etc/nginx/conf.d", replaces: false },
             { volume: upstream, path: UPSTREAM_FOLDER, readOnly: false },
             ...certificates,
           ],
@@ -105,6 +107,16 @@ export class Nginx extends pulumi.ComponentResource {
       },
       { parent: this },
     );
+    this.containers = server.ids;
+    // A reload keeps the listener open; a container of its own would take it away for seconds.
+    this.ready = new command.local.Command(
+      `${name}-reload`,
+      {
+        create: pulumi.interpolate`docker exec ${server.names[0]} nginx -s reload`,
+        triggers: [site.version],
+      },
+      { parent: this, dependsOn: [server] },
+    );
     this.exporter = new Exporter(
       `${name}-exporter`,
       {
@@ -118,48 +130,15 @@ export class Nginx extends pulumi.ComponentResource {
         port: 9113,
         network: "application",
       },
-      { parent: this, dependsOn: [this.server] },
+      { parent: this, dependsOn: [server] },
     );
     this.registerOutputs({ url: this.url });
   }
-
-  /**
-   * Routes the app's requests to other containers, once those are healthy. The running nginx
-   * checks the new file and keeps the old one if it does not like it.
-   *
-   * @param host name and port on the application network.
-   * @param ready what must be healthy before.
-   */
-  route(host: pulumi.Input<string>, ready: pulumi.Resource): void {
-    new command.local.Command(
-      `${this.name}-route`,
-      {
-        create: pulumi.interpolate`docker exec --interactive ${this.server.names[0]} sh -s`,
-        stdin: pulumi.output(host).apply(switchScript),
-        // A new nginx container may have met an old file.
-        triggers: [this.server.ids],
-      },
-      { parent: this, dependsOn: [ready] },
-    );
-  }
 }
 
-/** Replaces the upstream file whole, or puts the old one back and fails. */
-function switchScript(host: string): string {
-  return `set -eu
-cd ${UPSTREAM_FOLDER}
-cp -p app.conf .app.conf.old
-cat > .app.conf.new <<'END'
-${upstreamConf(host)}END
-mv -f .app.conf.new app.conf
-if ! nginx -t; then
-  mv -f .app.conf.old app.conf
-  echo "nginx refused the new upstream ${host}; the old one stays in place" >&2
-  exit 1
-fi
-nginx -s reload
-`;
-}
+/** nginx itself reads the new site, and says what it does not like. */
+const CHECK = `cp .site.conf.new /etc/nginx/conf.d/site.conf
+nginx -t -q || { echo "nginx refuses its new configuration; the old one stays in place" >&2; exit 1; }`;
 
 /** The URL under which users reach the stack. */
 function publicUrl(config: NginxConfig): string {

@@ -51,12 +51,14 @@ void describe("Platform", async () => {
       })
       .map(({ type, name }) => `${type} ${name}`)
       .filter((resource) => !resource.startsWith("mlops:"));
-    assert.deepEqual(changed, [
+    assert.deepEqual(changed.sort(), [
       "docker:index/container:Container mlops-prod-app-0",
       "docker:index/container:Container mlops-prod-app-1",
       "command:local:Command mlops-prod-app-migrate",
       "docker:index/remoteImage:RemoteImage mlops-prod-image-app",
-      "command:local:Command mlops-prod-nginx-route",
+      ...["check", "drain", "gate", "record", "switch"].map(
+        (step) => `command:local:Command mlops-prod-release-${step}`,
+      ),
     ]);
   });
 });

@@ -9,6 +9,8 @@ import { Nginx } from "./nginx";
 import { Postgres } from "./postgres";
 import { Prometheus } from "./prometheus";
 import { Redis } from "./redis";
+import { Release, ReleaseCheck } from "./release";
+import type { Release as LedgerRow } from "./ledger";
 
 /** Arguments of {@link Platform}. */
 export interface PlatformArgs {
@@ -23,6 +25,8 @@ export class Platform extends pulumi.ComponentResource {
   readonly mlflowUrl: string;
   /** What runs: the release's tag, or the content of `app/` where none was named. */
   readonly version: string;
+  /** The ledger, newest release first. */
+  readonly releases: pulumi.Output<readonly LedgerRow[]>;
 
   constructor(name: string, args: PlatformArgs, opts?: pulumi.ComponentResourceOptions) {
     super("mlops:platform:Platform", name, {}, opts);
@@ -70,22 +74,49 @@ export class Platform extends pulumi.ComponentResource {
       child,
     );
     this.version = appVersion(sources.app);
+    const appImage = image("app");
+    const check = new ReleaseCheck(
+      name,
+      { stack: config.stack, tag: this.version, named: config.release.tag !== "", image: appImage },
+      child,
+    );
     const app = new App(
       `${name}-app`,
       {
         context,
-        image: image("app"),
+        image: appImage,
         version: this.version,
         config: config.app,
         logLevel: config.log.level,
         database: postgres.app,
         redisPassword: redis.password,
         mlflowUrl: mlflow.url,
-        after: [postgres.ready, redis.ready, mlflow.ready],
+        after: [postgres.ready, redis.ready, mlflow.ready, check],
       },
       child,
     );
-    nginx.route(app.address, app.ready);
+    const release = new Release(
+      name,
+      {
+        stack: config.stack,
+        version: this.version,
+        image: appImage,
+        check,
+        migrationSeconds: app.migrationSeconds,
+        containers: app.containers,
+        generation: app.generation,
+        nginx: nginx.containers,
+        url: nginx.url,
+        bindAddress: config.network.bindAddress,
+        gate: config.release.gate,
+        model: config.app.model.name,
+        stopGraceSeconds: app.stopGraceSeconds,
+        config: releaseConfig(config),
+      },
+      // Unlike most it needs a running nginx, in which nothing is half-way.
+      { ...child, dependsOn: [nginx.ready] },
+    );
+    this.releases = release.ledger;
     new Prometheus(
       `${name}-prometheus`,
       {
@@ -132,6 +163,24 @@ export function imageSources(config: Config): ImageSources {
     nginx: service("nginx", config.nginx.image),
     prometheus: service("prometheus", config.prometheus.image),
     exporters: service("exporters", config.exporters.image),
+  };
+}
+
+/** What of the configuration belongs to a release of the app, and comes back with it. */
+export function releaseConfig({ app, log }: Config): Readonly<Record<string, string>> {
+  return {
+    appReplicas: String(app.replicas),
+    appCpus: String(app.resources.cpus),
+    appMemory: `${app.resources.memory}MiB`,
+    appCpuReservation: String(app.resources.cpuReservation),
+    appMemoryReservation:
+      app.resources.memoryReservation === 0 ? "0" : `${app.resources.memoryReservation}MiB`,
+    appShutdownGraceSeconds: String(app.shutdownGraceSeconds),
+    modelName: app.model.name,
+    modelAlias: app.model.alias,
+    cacheTtl: String(app.cache.ttl),
+    cacheMaxSize: String(app.cache.maxSize),
+    logLevel: log.level,
   };
 }
 

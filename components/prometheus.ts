@@ -94,6 +94,9 @@ function prometheusYml(stack: string, targets: readonly ScrapeTarget[]): string 
         metrics_path: metrics.path ?? "/metrics",
         ...(discover === true
           ? {
+              // Its replicas come and go, and a canary is judged within minutes.
+              scrape_interval: "5s",
+              scrape_timeout: "4s",
               dns_sd_configs: [
                 { names: [host], type: "A", port: metrics.port, refresh_interval: "5s" },
               ],

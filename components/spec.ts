@@ -61,6 +61,8 @@ export interface FilesMount {
   readonly path: string;
   /** @default true */
   readonly readOnly?: boolean;
+  /** Whether new content asks for a new container; else something tells the running one. @default true */
+  readonly replaces?: boolean;
 }
 
 /** A named volume whose content outlives every container. */

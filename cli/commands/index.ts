@@ -8,6 +8,7 @@ import { logsCommand } from "./logs";
 import { predictCommand } from "./predict";
 import { previewCommand } from "./preview";
 import { refreshCommand } from "./refresh";
+import { releaseCommand } from "./release";
 import { statusCommand } from "./status";
 import { testCommand } from "./test";
 import { trainCommand } from "./train";
@@ -28,3 +29,6 @@ export const commands: readonly ((context: Context) => Command)[] = [
   testCommand,
   benchCommand,
 ];
+
+/** Commands that the deployment itself runs, and the help leaves out. */
+export const internalCommands: readonly ((context: Context) => Command)[] = [releaseCommand];

@@ -1,0 +1,23 @@
+import type { Passage } from "../../components/ledger";
+import type { RecordInput } from "./input";
+
+/** So many are remembered: what a command prints has to fit into an environment variable. */
+const REMEMBERED = 100;
+
+/** Adds a release that went live to those before it. */
+export function recordPassage(input: RecordInput, earlier: readonly Passage[]): readonly Passage[] {
+  const passage: Passage = {
+    attempt: input.attempt,
+    finishedAt: new Date().toISOString(),
+    seconds: {
+      migrate: input.migrationSeconds,
+      ...input.gate.seconds,
+      ...input.switch.seconds,
+      ...input.drain.seconds,
+    },
+    gate: input.gate.gate,
+    model: input.gate.model,
+    config: input.config,
+  };
+  return [...earlier, passage].slice(-REMEMBERED);
+}
