@@ -20,6 +20,8 @@ void describe("Prometheus", async () => {
     assert.deepEqual(scrape_configs[1], {
       job_name: "app",
       metrics_path: "/metrics",
+      scrape_interval: "5s",
+      scrape_timeout: "4s",
       dns_sd_configs: [{ names: ["app"], type: "A", port: 8000, refresh_interval: "5s" }],
     });
   });
