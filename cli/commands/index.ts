@@ -3,6 +3,7 @@ import type { Context } from "../context";
 import { benchCommand } from "./bench";
 import { buildImageCommand } from "./build";
 import { downCommand } from "./down";
+import { drillCommand } from "./drill";
 import { envCommand } from "./env";
 import { logsCommand } from "./logs";
 import { predictCommand } from "./predict";
@@ -28,6 +29,7 @@ export const commands: readonly ((context: Context) => Command)[] = [
   envCommand,
   testCommand,
   benchCommand,
+  drillCommand,
 ];
 
 /** Commands that the deployment itself runs, and the help leaves out. */
