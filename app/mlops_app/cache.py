@@ -148,6 +148,11 @@ class Cache:
         self._count("miss", len(values) - hits)
         return [None if value is None else json.loads(value) for value in values]
 
+    def leave_out(self) -> None:
+        """Count a request that does not want remembered answers."""
+        if self.enabled:
+            self._count("unwanted")
+
     def remember(self, entries: Sequence[Entry]) -> None:
         """Queue predictions for writing; never waits. While Redis is away they are forgotten."""
         if not self.enabled or not entries:

@@ -97,7 +97,7 @@ class Metrics:
         )
         self.cache_requests = Counter(
             "mlops_app_cache_requests_total",
-            "Cache look-ups by result: hit, miss (per row), error, bypassed (per request).",
+            "Look-ups by result: hit, miss (per row), error, bypassed, unwanted (per request).",
             ["result"],
             registry=registry,
         )

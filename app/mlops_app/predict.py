@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, Header, HTTPException, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 
@@ -50,6 +50,10 @@ class PredictResponse(BaseModel):
     request_id: str
 
 
+CACHE_CONTROL = Header(
+    description="`no-cache`: compute the predictions anew. `no-store`: do not remember them."
+)
+
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"model": PredictResponse},
     413: {"description": "The request is too large."},
@@ -60,13 +64,20 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 @router.post("/predict", responses=RESPONSES)
 async def predict(
-    request: Request, runtime: Annotated[Runtime, Depends(get_runtime)]
+    request: Request,
+    runtime: Annotated[Runtime, Depends(get_runtime)],
+    cache_control: Annotated[list[str] | None, CACHE_CONTROL] = None,
 ) -> JSONResponse:
     """Predict each row with the model that the alias names.
 
     `cached` is true when every prediction was remembered from an earlier request. Rows that do not
     fit the model's signature are answered 422 with the position of each wrong field.
+
+    Who checks the code that computes, such as a release's gate, sends `Cache-Control: no-cache,
+    no-store`: a remembered answer would hide that it is broken, and an answer of broken code must
+    not be remembered. Such requests are logged and counted like all others.
     """
+    directives = _directives(cache_control)
     model = runtime.store.current
     if model is None:
         return unavailable(runtime)
@@ -76,8 +87,14 @@ async def predict(
     except ValidationError as error:
         return _refusal(error, request.state.request_id)
     answers = [_unanswered(runtime, model, row) for row in rows]
-    await _from_cache(runtime, answers)
-    await _from_model(runtime, model, [answer for answer in answers if not answer.cached])
+    if "no-cache" in directives:
+        runtime.cache.leave_out()
+    else:
+        await _from_cache(runtime, answers)
+    computed = [answer for answer in answers if not answer.cached]
+    await _from_model(runtime, model, computed)
+    if "no-store" not in directives:
+        runtime.cache.remember([Entry(answer.key, answer.prediction) for answer in computed])
     _count(runtime, model, answers)
     _log(runtime, request, model, answers)
     return JSONResponse(
@@ -89,6 +106,15 @@ async def predict(
             "request_id": request.state.request_id,
         }
     )
+
+
+def _directives(fields: Sequence[str] | None) -> frozenset[str]:
+    """Return the names of the request's cache directives, in lower case.
+
+    https://www.rfc-editor.org/rfc/rfc9111#section-5.2.1; those that are not honoured do no harm.
+    """
+    parts = ",".join(fields or []).split(",")
+    return frozenset(part.partition("=")[0].strip().lower() for part in parts)
 
 
 async def _body(request: Request, limit: int) -> bytes:
@@ -134,7 +160,6 @@ async def _from_model(runtime: Runtime, model: LoadedModel, answers: Sequence[An
         predictions = await loop.run_in_executor(runtime.inference, model.predict, rows)
     for answer, prediction in zip(answers, predictions, strict=True):
         answer.prediction = prediction
-    runtime.cache.remember([Entry(answer.key, answer.prediction) for answer in answers])
 
 
 def _count(runtime: Runtime, model: LoadedModel, answers: Sequence[Answer]) -> None:

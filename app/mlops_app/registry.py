@@ -80,6 +80,13 @@ def find_alias(client: MlflowClient, name: str, alias: str) -> entities.ModelVer
         raise
 
 
+def to_version(found: entities.ModelVersion) -> ModelVersion:
+    """Return what the app needs to know of a version."""
+    stamp = f"{found.source} {found.run_id} {found.creation_timestamp}"
+    identity = hashlib.sha256(stamp.encode()).hexdigest()[:12]
+    return ModelVersion(found.name, str(found.version), str(found.source), identity)
+
+
 class Registry:
     """Read access to one registered model."""
 
@@ -102,11 +109,7 @@ class Registry:
             found = find_alias(self._client, self._name, self._alias)
         except MlflowException as error:
             raise RegistryError(describe(error)) from error
-        if found is None:
-            return None
-        stamp = f"{found.source} {found.run_id} {found.creation_timestamp}"
-        identity = hashlib.sha256(stamp.encode()).hexdigest()[:12]
-        return ModelVersion(found.name, str(found.version), str(found.source), identity)
+        return None if found is None else to_version(found)
 
     def download(self, version: ModelVersion) -> Path:
         """Return the directory of the version's files, downloaded unless they are there.

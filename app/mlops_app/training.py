@@ -7,6 +7,7 @@ is moved last, in one call.
 import hashlib
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from mlops_app import dataset
 from mlops_app.dataset import Dataset, load_dataset
 from mlops_app.dependency import describe
 from mlops_app.errors import UserError
+from mlops_app.golden import record_golden
 from mlops_app.promotion import METRIC, Promotion, promote
 from mlops_app.registry import configure_client
 from mlops_app.settings import Settings
@@ -63,10 +65,11 @@ def train(settings: Settings, parameters: Parameters, report: Report) -> dict[st
         report: called once per step that is done, with its name and its seconds.
 
     Returns:
-        model, version, run id, metrics, data and code hashes, and what became of the alias.
+        model, version, run id, metrics, data and code hashes, how many golden rows were recorded,
+        and what became of the alias.
 
     Raises:
-        UserError: MLflow cannot be reached or refuses.
+        UserError: MLflow cannot be reached or refuses, or the new version cannot be served.
 
     """
     configure_client(settings.mlflow_tracking_uri, retries=RETRIES, timeout_seconds=TIMEOUT_SECONDS)
@@ -93,6 +96,8 @@ def train(settings: Settings, parameters: Parameters, report: Report) -> dict[st
     ) as run:
         with step("log and register"):
             version = _register(settings, parameters, pipeline, data, metrics)
+        with step("record golden predictions"):
+            golden = _record_golden(settings, version, data)
         with step("compare with the champion"):
             promotion = promote(
                 MlflowClient(), settings, version, data.test, data.test_labels, metrics[METRIC]
@@ -105,6 +110,7 @@ def train(settings: Settings, parameters: Parameters, report: Report) -> dict[st
         "metrics": metrics,
         "data_sha256": data.sha256,
         "code_sha256": code,
+        "golden_rows": len(golden["rows"]),
         "champion": promotion.summary(),
     }
 
@@ -187,6 +193,29 @@ def _register(
         pip_requirements=mlflow.sklearn.get_default_pip_requirements(include_skops=True),
     )
     return str(logged.registered_model_version)
+
+
+def _record_golden(settings: Settings, version: str, data: Dataset) -> dict[str, Any]:
+    """Prove that the version can be served, before it may become champion.
+
+    Raises:
+        MlflowException: the registry fails.
+        UserError: the version cannot be served.
+
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="golden-") as scratch:
+            return record_golden(
+                MlflowClient(), settings.model_name, version, data.test, Path(scratch)
+            )
+    except MlflowException:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"version {version} of model '{settings.model_name}' is registered but cannot be "
+            f"served: {describe(error)}. The alias was not moved. Correct the model's code or "
+            "signature, and run the training again."
+        ) from error
 
 
 def _log_promotion(promotion: Promotion) -> None:

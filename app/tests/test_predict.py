@@ -6,9 +6,12 @@ from typing import Any
 import mlflow.sklearn
 import pytest
 
+from mlops_app.cache import RowHasher
 from mlops_app.dataset import load_dataset
+from mlops_app.row_schema import canonical
+from mlops_app.secret_file import read_secret
 from tests.eventually import eventually
-from tests.rows import fresh, held_out
+from tests.rows import Row, fresh, held_out
 from tests.running_app import RunningApp
 from tests.world import World
 
@@ -132,6 +135,49 @@ def test_remembers_each_row(shared_app: RunningApp) -> None:
     assert shared_app.predict(first, second).json()["cached"] is False
     eventually(lambda: shared_app.predict(first, second).json()["cached"], "both are remembered")
     assert shared_app.metric("mlops_app_predictions_total", source="cache") >= 4
+
+
+@pytest.mark.parametrize("field", ["no-cache", "No-Cache", "max-age=5, no-cache"])
+def test_computes_anew_for_a_client_that_wants_no_remembered_answer(
+    shared_app: RunningApp, shared_world: World, field: str
+) -> None:
+    row = fresh(1)[0]
+    shared_app.predict(row)
+    eventually(lambda: shared_app.predict(row).json()["cached"], "the row is remembered")
+    (key,) = shared_world.cache.keys(f"mlops:prediction:*:{input_hash(shared_world, row)}")
+    shared_world.cache.set(key, '"poisoned"', keepttl=True)
+    unwanted = shared_app.metric("mlops_app_cache_requests_total", result="unwanted")
+    assert shared_app.predict(row).json()["predictions"] == ["poisoned"]
+
+    anew = shared_app.predict(row, headers={"Cache-Control": field}).json()
+
+    assert anew["cached"] is False
+    assert anew["predictions"][0] in {"malignant", "benign"}
+    assert shared_app.metric("mlops_app_cache_requests_total", result="unwanted") == unwanted + 1
+    eventually(
+        lambda: shared_app.predict(row).json()["predictions"] == anew["predictions"],
+        "the new answer is remembered in place of the old one",
+    )
+
+
+def test_does_not_remember_what_shall_not_be_stored(
+    shared_app: RunningApp, shared_world: World
+) -> None:
+    stored, not_stored = fresh(2)
+    for fields in ([("Cache-Control", "no-cache, no-store")], [("Cache-Control", "no-store")]):
+        assert shared_app.predict(not_stored, headers=fields).json()["cached"] is False
+    # The queue keeps its order: once a later row is there, an earlier one would be.
+    shared_app.predict(stored)
+    eventually(lambda: shared_app.predict(stored).json()["cached"], "the later row is remembered")
+
+    assert not shared_world.cache.keys(f"mlops:prediction:*:{input_hash(shared_world, not_stored)}")
+    assert shared_app.predict(stored, headers={"Cache-Control": "no-store"}).json()["cached"]
+
+
+def input_hash(world: World, row: Row) -> str:
+    """Return the last part of the row's key in the cache."""
+    secret_key = read_secret(world.settings.secret_key_file, "").get_secret_value()
+    return RowHasher(secret_key).hash(canonical(row))
 
 
 def test_logs_each_prediction_to_postgres(shared_app: RunningApp, shared_world: World) -> None:

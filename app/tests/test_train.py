@@ -101,6 +101,19 @@ def test_the_model_has_signature_and_example_and_no_pickle(trained: Trained) -> 
     assert info.saved_input_example_info is not None
 
 
+def test_the_version_carries_golden_predictions_of_held_out_rows(trained: Trained) -> None:
+    tags = MlflowClient().get_model_version(trained.name, trained.version).tags
+    golden = json.loads(tags["mlops.golden"])
+    model = mlflow.pyfunc.load_model(f"models:/{trained.name}/{trained.version}")
+
+    assert len(golden["rows"]) == trained.result["golden_rows"] == 3
+    assert golden["predictions"] == list(model.predict(pd.DataFrame(golden["rows"])))
+    assert set(golden["predictions"]) == {"malignant", "benign"}
+    held_out = load_dataset().test.to_dict(orient="records")
+    for row in golden["rows"]:
+        assert any(row == pytest.approx(other, abs=1e-9) for other in held_out)
+
+
 def test_an_equal_version_is_no_worse(services: Settings, trained: Trained, name: str) -> None:
     point_alias(name, copy_version(trained, name))
 
