@@ -56,6 +56,11 @@ export class PublicApi {
     return this.access.url;
   }
 
+  /** Certificate to trust, in PEM; undefined is the system's. */
+  get ca(): string | undefined {
+    return this.access.ca;
+  }
+
   /** The same API, asked with further headers. */
   with(headers: Readonly<Record<string, string>>): PublicApi {
     return new PublicApi({ ...this.access, headers: { ...this.access.headers, ...headers } });

@@ -13,7 +13,8 @@ import { withLock } from "../cli/lock";
 import { aptUnpack } from "../cli/setup/apt";
 import { findPrograms, searchPath } from "../cli/setup/programs";
 import { runStep } from "../cli/step";
-import { docker, freePorts, runProgram } from "./sandbox";
+import { freePorts } from "../cli/drill/throwaway-stack";
+import { docker, runProgram } from "./sandbox";
 
 const START_TIMEOUT_MS = 30_000;
 
