@@ -36,7 +36,11 @@ void describe("loadConfig", () => {
     const context = await project(test, "config:\n  mlops:tag: v1\n", { TAG: "v3" });
     await writeFile(join(context.root, ".env"), "TAG=v2\nREGISTRY=registry.example.com\n");
     const { release } = loadConfig(context, "test");
-    assert.deepEqual(release, { tag: "v3", registry: "registry.example.com", keep: 5 });
+    const { tag, registry, keep } = release;
+    assert.deepEqual(
+      { tag, registry, keep },
+      { tag: "v3", registry: "registry.example.com", keep: 5 },
+    );
   });
 
   void it("accepts a stack without values, numbers without quotes, and encrypted values", async (test) => {

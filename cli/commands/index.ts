@@ -2,14 +2,18 @@ import type { Command } from "commander";
 import type { Context } from "../context";
 import { benchCommand } from "./bench";
 import { buildImageCommand } from "./build";
+import { deployCommand } from "./deploy";
 import { downCommand } from "./down";
 import { drillCommand } from "./drill";
 import { envCommand } from "./env";
 import { logsCommand } from "./logs";
 import { predictCommand } from "./predict";
 import { previewCommand } from "./preview";
+import { promoteCommand } from "./promote";
 import { refreshCommand } from "./refresh";
 import { releaseCommand } from "./release";
+import { releasesCommand } from "./releases";
+import { rollbackCommand } from "./rollback";
 import { statusCommand } from "./status";
 import { testCommand } from "./test";
 import { trainCommand } from "./train";
@@ -25,6 +29,10 @@ export const commands: readonly ((context: Context) => Command)[] = [
   trainCommand,
   predictCommand,
   buildImageCommand,
+  deployCommand,
+  rollbackCommand,
+  promoteCommand,
+  releasesCommand,
   downCommand,
   envCommand,
   testCommand,

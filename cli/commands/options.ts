@@ -4,6 +4,10 @@ import { Option } from "commander";
 export const stackOption = (): Option =>
   new Option("-s, --stack <name>", "stack to work on").default("dev");
 
+/** `--yes`, for commands that change what runs. */
+export const yesOption = (): Option =>
+  new Option("-y, --yes", "do not ask before something that runs is replaced or deleted");
+
 /** `--json`, for commands that print data. */
 export const jsonOption = (): Option => new Option("--json", "print the result as JSON");
 

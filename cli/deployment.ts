@@ -1,0 +1,176 @@
+import type { Stack, UpOptions } from "@pulumi/pulumi/automation/index.js";
+import type { Config } from "../config";
+import type { Context } from "./context";
+import { CommandError } from "./errors";
+import { runOperation, type OperationRequest } from "./operation";
+import type { Changes, OperationProgress } from "./operation-progress";
+import { checkBeforeDeployment, requireFreeSpace } from "./preflight";
+import { ask } from "./prompt";
+import { recover } from "./recovery";
+import { abandonCandidates } from "./release/abandon";
+import { lastGood, readReleases, type Release } from "./release/ledger";
+import { setUp, type Tools } from "./setup";
+import { recordDuration } from "./setup/durations";
+import { openStack } from "./stack";
+import { loadConfig, writeStackConfig } from "./stack-config";
+import { hasChanges, summarize } from "./summary";
+
+/** Rough size of what set-up itself writes: packages, compilers' caches, programs. */
+const SET_UP_BYTES = 2 ** 30;
+
+/** What is deployed, and how. */
+export interface DeploymentRequest {
+  readonly stack: string;
+  /** Command that does it again. */
+  readonly retry: string;
+  /** Variables over the caller's, such as TAG. @default none */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Configuration over the stack's own, by key without the namespace. @default none */
+  readonly config?: Readonly<Record<string, string>>;
+  /** Whether nothing is asked. @default false */
+  readonly yes?: boolean;
+  /** Whether a state without resources takes over what runs under the stack's name. @default false */
+  readonly adopt?: boolean;
+  /** Looks at what is known before anything is changed, and throws to stop. @default nothing */
+  readonly check?: (ready: ReadyDeployment) => Promise<void>;
+}
+
+/** What is known when a deployment may begin. */
+export interface ReadyDeployment {
+  readonly context: Context;
+  readonly tools: Tools;
+  readonly stack: Stack;
+  readonly config: Config;
+  /** The ledger, newest first. */
+  readonly releases: readonly Release[];
+}
+
+/** What a deployment has done. */
+export interface Deployed {
+  readonly changes: Changes;
+  readonly outputs: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Deploys a stack: everything is checked before anything is touched, what a killed run left is
+ * cleared away first, and a release that does not pass is taken away again.
+ *
+ * @throws CommandError; then what served before serves still.
+ */
+export async function deploy(caller: Context, request: DeploymentRequest): Promise<Deployed> {
+  const { stack: name, retry, env = {} } = request;
+  const context: Context = { ...caller, env: { ...caller.env, ...env } };
+  // In the order of their cost: what can be refused is refused before anything is touched.
+  const config = loadConfig(context, name, request.config);
+  await requireFreeSpace(context.cacheDir, SET_UP_BYTES);
+  const found = await setUp(context, { retry, images: true });
+  const tools: Tools = { ...found, env: { ...found.env, ...env } };
+  const stack = await openStack(context, tools, name, true);
+  const releases = await readReleases(tools, stack);
+  await request.check?.({ context, tools, stack, config, releases });
+  await checkBeforeDeployment(context, tools, config, retry);
+  await recover(context, tools, stack, request.adopt === true, retry);
+  const options =
+    request.config === undefined
+      ? {}
+      : { configFile: await writeStackConfig(context, name, request.config) };
+  if (context.terminal.isInteractive && process.stdin.isTTY && request.yes !== true)
+    await confirm(context, tools, stack, retry, options);
+  const startedAt = performance.now();
+  const progress = await apply(context, tools, stack, request, options);
+  await recordFirstDeployment(context, progress, (performance.now() - startedAt) / 1000);
+  return { changes: progress.changes, outputs: progress.outputs };
+}
+
+async function apply(
+  context: Context,
+  tools: Tools,
+  stack: Stack,
+  { retry }: DeploymentRequest,
+  options: UpOptions,
+): Promise<OperationProgress> {
+  const operation: OperationRequest = {
+    name: "Deployment",
+    title: `Deploying ${stack.name}`,
+    retry,
+    changesState: true,
+  };
+  try {
+    return await runOperation(context, tools, stack, operation, (callbacks) =>
+      stack.up({ ...options, ...callbacks }),
+    );
+  } catch (error) {
+    const abandoned = await abandonCandidates(context, tools, stack);
+    if (abandoned.length > 0) {
+      const live = lastGood(await readReleases(tools, stack));
+      context.terminal.note(
+        `${live?.tag ?? "What ran before"} serves as before; ${abandoned.join(", ")} removed.`,
+      );
+    }
+    throw error;
+  }
+}
+
+/** Prints what a deployment did, the way every command that deploys does. */
+export function reportDeployment(
+  { terminal }: Context,
+  stack: string,
+  { changes, outputs }: Deployed,
+  json: boolean,
+): void {
+  if (json) {
+    terminal.printJson({ stack, changes, outputs });
+    return;
+  }
+  terminal.note(summarize(changes, "done"));
+  for (const [output, value] of Object.entries(outputs))
+    if (/url$/i.test(output)) terminal.print(`${output.padEnd(10)} ${String(value)}`);
+  const flag = stack === "dev" ? "" : ` --stack ${stack}`;
+  if (hasChanges(changes))
+    terminal.note(
+      `Next: ./mlops train${flag} makes a first model, ./mlops predict${flag} asks it, ./mlops status${flag} shows what runs.`,
+    );
+}
+
+/** Remembers what a first deployment took, in all and by image, for `./mlops bench`. */
+async function recordFirstDeployment(
+  context: Context,
+  { builds, changes }: OperationProgress,
+  seconds: number,
+): Promise<void> {
+  if ((changes["same"] ?? 0) > 0) return;
+  for (const [service, buildSeconds] of builds) {
+    const step = { name: `image-${service}`, title: `Building the image of ${service}` };
+    // What took no time had been built for another stack.
+    if (buildSeconds > 1) await recordDuration(context, step, buildSeconds);
+  }
+  const deployment = { name: "first-deployment", title: "The first deployment, images included" };
+  await recordDuration(context, deployment, seconds);
+}
+
+/** Asks before anything that exists is replaced or deleted; what is only new needs no question. */
+async function confirm(
+  context: Context,
+  tools: Tools,
+  stack: Stack,
+  retry: string,
+  options: UpOptions,
+): Promise<void> {
+  const request: OperationRequest = {
+    name: "Preview",
+    title: `Looking what changes in ${stack.name}`,
+    retry,
+    changesState: false,
+  };
+  const { changes } = await runOperation(context, tools, stack, request, (callbacks) =>
+    stack.preview({ ...options, ...callbacks }),
+  );
+  if (!touchesExisting(changes)) return;
+  context.terminal.note(`${summarize(changes, "planned")} ./mlops preview shows each difference.`);
+  const answer = await ask(context.terminal, "Go on? [y/N] ");
+  if (!/^y(es)?$/i.test(answer))
+    throw new CommandError("Not confirmed; nothing was changed.", `To go on: ${retry} --yes`);
+}
+
+const touchesExisting = (changes: Changes): boolean =>
+  (changes["replace"] ?? 0) + (changes["delete"] ?? 0) > 0;

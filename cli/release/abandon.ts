@@ -1,0 +1,87 @@
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import type { Context } from "../context";
+import { messageOf } from "../errors";
+import type { Tools } from "../setup";
+import type { StateResource } from "../state";
+import { Routes } from "./routes";
+
+interface Deployment {
+  readonly resources?: StateResource[];
+}
+
+/**
+ * Takes away the containers of a release that did not go live, and lets the state say again that
+ * those which serve are the ones that belong: Pulumi counts a container as replaced as soon as its
+ * successor has started, long before that has passed its gate.
+ *
+ * @returns names of the containers that were removed.
+ */
+export async function abandonCandidates(
+  context: Context,
+  tools: Tools,
+  stack: Pick<Stack, "name" | "exportStack" | "importStack">,
+): Promise<string[]> {
+  try {
+    const routes = await Routes.of(tools.docker, stack.name);
+    const live = await routes.live();
+    if (live === undefined) return [];
+    const exported = await stack.exportStack();
+    const { resources = [] } = exported.deployment as Deployment;
+    const kept = withoutCandidates(resources, live);
+    const candidates = resources.filter(
+      ({ urn, id }) => !kept.some((other) => other.urn === urn && other.id === id),
+    );
+    if (candidates.length === 0) return [];
+    await stack.importStack({
+      ...exported,
+      deployment: { ...(exported.deployment as object), resources: kept },
+    });
+    const names = await Promise.all(candidates.map(({ id }) => remove(tools, id ?? "")));
+    await routes.abandonTrial();
+    await routes.closeOthers();
+    return names;
+  } catch (error) {
+    // What the release failed of matters more; the next deployment clears away what is left here.
+    context.terminal.note(`The containers of the release were left: ${messageOf(error)}`);
+    return [];
+  }
+}
+
+/**
+ * The same resources, where a container of the live generation that waits to be deleted is the
+ * present one again, in the place of one that is not live.
+ *
+ * @param live label `mlops.generation` of the containers that serve.
+ */
+export function withoutCandidates(
+  resources: readonly StateResource[],
+  live: string,
+): StateResource[] {
+  const restored = new Map<string, StateResource>();
+  for (const resource of resources)
+    if (resource.delete === true && generationOf(resource) === live)
+      restored.set(resource.urn, resource);
+  for (const resource of resources)
+    if (resource.delete !== true && generationOf(resource) === live) restored.delete(resource.urn);
+  return resources
+    .filter((resource) => resource.delete === true || !restored.has(resource.urn))
+    .map((resource) =>
+      restored.get(resource.urn) === resource ? { ...resource, delete: false } : resource,
+    );
+}
+
+/** Generation that a container was started for; undefined for every other resource. */
+function generationOf({ inputs }: StateResource): string | undefined {
+  const labels = inputs?.["labels"];
+  if (!Array.isArray(labels)) return undefined;
+  return (labels as { label?: string; value?: string }[]).find(
+    ({ label }) => label === "mlops.generation",
+  )?.value;
+}
+
+async function remove({ docker }: Tools, id: string): Promise<string> {
+  const container = docker.getContainer(id);
+  const { Name } = await container.inspect();
+  await container.remove({ force: true });
+  return Name.replace(/^\//, "");
+}
