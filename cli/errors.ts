@@ -78,6 +78,16 @@ export class DiskFullError extends CommandError {
   }
 }
 
+/** No backup is young enough for what is about to be done. */
+export class BackupAgeError extends CommandError {
+  constructor(stack: string, problem: string, maxAgeHours: number) {
+    super(
+      `${problem} Stack "${stack}" deploys only with a verified backup that is at most ${maxAgeHours} h old (backupMaxAge). Nothing was changed.`,
+      `Make one, or accept to deploy without: pulumi config set backupMaxAge 0 --stack ${stack}`,
+    );
+  }
+}
+
 /** The stack is neither committed nor deployed. */
 export class UnknownStackError extends CommandError {
   constructor(stack: string, known: readonly string[]) {

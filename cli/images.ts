@@ -1,16 +1,17 @@
 import type Docker from "dockerode";
 import type { ImageInspectInfo } from "dockerode";
 import type { Config } from "../config";
+import { releaseReference, releaseRepository } from "../components/release-image";
 import type { Context } from "./context";
-import { ImageNotFoundError, messageOf, StepError } from "./errors";
+import { ImageNotFoundError } from "./errors";
+import { registrySize, runTransfer } from "./release/registry";
 import type { Tools } from "./setup";
-import { runStep } from "./step";
 
 /**
  * Makes sure that every image the configuration names is on the Docker host, by pulling those that
  * are not. Images that are built from this project are left to the deployment.
  *
- * @throws ImageNotFoundError
+ * @throws ImageNotFoundError, RegistryError
  */
 export async function requireImages(
   context: Context,
@@ -20,17 +21,49 @@ export async function requireImages(
 ): Promise<void> {
   const { tag, registry } = config.release;
   if (tag !== "" && registry === "") await requireOwnRelease(tools.docker, config, tag);
+  for (const reference of namedImages(config)) {
+    if (await hasImage(tools.docker, reference)) continue;
+    const request = { name: "image-pull", title: `Pulling ${reference}`, retry };
+    await runTransfer(context, tools, request, "pull", reference);
+  }
+}
+
+/**
+ * Bytes of the images that a deployment brings: the release's own, and those that must be pulled, as
+ * far as their registries tell. What is built from this project is not counted.
+ */
+export async function bytesOfImages(
+  context: Context,
+  tools: Tools,
+  config: Config,
+): Promise<number> {
+  const { tag, registry } = config.release;
+  const release = tag === "" ? undefined : releaseReference(registry, tag);
+  let bytes = 0;
+  for (const reference of new Set([
+    ...namedImages(config),
+    ...(release === undefined ? [] : [release]),
+  ])) {
+    const image = await inspectImage(tools.docker, reference);
+    if (image === undefined) bytes += (await registrySize(context, tools, reference)) ?? 0;
+    else if (reference === release) bytes += image.Size;
+  }
+  return bytes;
+}
+
+/** References that can be pulled. */
+function namedImages(config: Config): Set<string> {
+  const { tag, registry } = config.release;
   const named = [
-    tag === "" || registry === "" ? "" : `${registry}/mlops-app:${tag}`,
+    tag === "" || registry === "" ? "" : releaseReference(registry, tag),
     config.postgres.image,
     config.redis.image,
     config.mlflow.image,
     config.nginx.image,
     config.prometheus.image,
     config.exporters.image,
-  ].filter((reference) => reference !== "");
-  for (const reference of new Set(named))
-    if (!(await hasImage(tools.docker, reference))) await pull(context, tools, reference, retry);
+  ];
+  return new Set(named.filter((reference) => reference !== ""));
 }
 
 /** Whether the Docker host has an image under that reference. */
@@ -54,9 +87,9 @@ export async function inspectImage(
 
 /** Without a registry a release can only be one that was built on this host. */
 async function requireOwnRelease(docker: Docker, config: Config, tag: string): Promise<void> {
-  const reference = `mlops-app:${tag}`;
+  const reference = releaseReference("", tag);
   if (await hasImage(docker, reference)) return;
-  const images = await docker.listImages({ filters: { reference: ["mlops-app"] } });
+  const images = await docker.listImages({ filters: { reference: [releaseRepository("")] } });
   const tags = images
     .flatMap((image) => image.RepoTags ?? [])
     .map((name) => name.slice(name.lastIndexOf(":") + 1))
@@ -67,27 +100,4 @@ async function requireOwnRelease(docker: Docker, config: Config, tag: string): P
     `no registry is set, and the releases built on this host are: ${tags.length === 0 ? "none" : tags.sort().join(", ")}.`,
     `Build it (./mlops build ${tag}), name another TAG, or set REGISTRY to where it can be pulled for stack "${config.stack}".`,
   );
-}
-
-/** Pulls by the docker client, which knows the user's registry logins. */
-async function pull(
-  context: Context,
-  tools: Tools,
-  reference: string,
-  retry: string,
-): Promise<void> {
-  try {
-    await runStep(context, { name: "image-pull", title: `Pulling ${reference}`, retry }, (step) =>
-      step.run("docker", ["pull", reference], { env: tools.env }),
-    );
-  } catch (error) {
-    if (!(error instanceof StepError)) throw error;
-    const reason =
-      error.logTail.split("\n").findLast((line) => line.trim() !== "") ?? messageOf(error);
-    throw new ImageNotFoundError(
-      reference,
-      reason,
-      "Check its name and tag, and the login of its registry (docker login).",
-    );
-  }
 }

@@ -1,13 +1,16 @@
 import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import type Docker from "dockerode";
+import { releaseReference } from "../components/release-image";
 import type { Config } from "../config";
 import type { Context } from "./context";
 import { dockerAddress } from "./docker";
-import { codeOf, DiskFullError } from "./errors";
-import { requireImages } from "./images";
+import { requireRecentBackup } from "./backup-age";
+import { codeOf, CommandError, DiskFullError } from "./errors";
+import { bytesOfImages, inspectImage, requireImages } from "./images";
 import { requirePorts } from "./ports";
+import { holdRelease } from "./release/hold";
+import { ensureSameImage, type ReleaseImage } from "./release/image";
 import type { Tools } from "./setup";
 
 const GIB = 2 ** 30;
@@ -17,9 +20,11 @@ const FIRST_DEPLOYMENT_BYTES = 8 * GIB;
 const NEXT_DEPLOYMENT_BYTES = GIB;
 
 /**
- * Looks for everything that would stop a deployment half-way, and changes nothing.
+ * Looks for everything that would stop a deployment half-way. Changes nothing but this: images that
+ * are named and missing are pulled, and the release's image is held, so that no other stack of this
+ * host prunes it meanwhile.
  *
- * @throws DiskFullError, PortTakenError, ImageNotFoundError
+ * @throws BackupAgeError, DiskFullError, PortTakenError, ImageNotFoundError, RegistryError
  */
 export async function checkBeforeDeployment(
   context: Context,
@@ -28,21 +33,55 @@ export async function checkBeforeDeployment(
   retry: string,
 ): Promise<void> {
   const { docker } = tools;
-  await requireDisk(context, docker);
+  await requireRecentBackup(context, config, new Date());
+  await requireDisk(context, tools, config);
   await requirePorts(docker, config);
   await requireImages(context, tools, config, retry);
+  const { registry, tag } = config.release;
+  if (tag === "") return;
+  const { Id } = await docker.getImage(releaseReference(registry, tag)).inspect();
+  await holdRelease(docker, config.stack, tag, Id);
 }
 
-async function requireDisk(context: Context, docker: Docker): Promise<void> {
+/**
+ * Looks whether a deployment that fails could go back to the release that is live, and fetches its
+ * image where it is missing and can be had. Where it cannot, that is said and not refused: nothing
+ * that could be done instead would bring it back.
+ *
+ * @param releases the stack's ledger, newest first.
+ */
+export async function keepWayBack(
+  context: Context,
+  tools: Tools,
+  config: Config,
+  releases: readonly ReleaseImage[],
+  retry: string,
+): Promise<void> {
+  const live = releases.find(({ passed }) => passed);
+  if (live === undefined || (await inspectImage(tools.docker, live.image)) !== undefined) return;
+  const reference = releaseReference(config.release.registry, live.tag);
+  try {
+    await ensureSameImage(context, tools, reference, live.image, retry);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    context.terminal.note(
+      `There is no way back to ${live.tag}, the last release that passed: its image is lost. ${error.problem}`,
+    );
+  }
+}
+
+async function requireDisk(context: Context, tools: Tools, config: Config): Promise<void> {
+  const { docker } = tools;
   await requireFreeSpace(context.stateDir, NEXT_DEPLOYMENT_BYTES);
   // The data of a remote daemon is on its own disk, which cannot be looked at from here.
   if (!dockerAddress(context.env).startsWith("unix:")) return;
-  const [info, images] = await Promise.all([
+  const [info, images, bytes] = await Promise.all([
     docker.info() as Promise<{ readonly DockerRootDir: string }>,
     docker.listImages({ filters: { reference: ["mlops-*"] } }),
+    bytesOfImages(context, tools, config),
   ]);
   const needed = images.length === 0 ? FIRST_DEPLOYMENT_BYTES : NEXT_DEPLOYMENT_BYTES;
-  await requireFreeSpace(info.DockerRootDir, needed);
+  await requireFreeSpace(info.DockerRootDir, Math.max(needed, 2 * bytes));
 }
 
 /**

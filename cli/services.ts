@@ -1,6 +1,7 @@
 import type { ContainerInfo, ContainerInspectInfo, ContainerStats } from "dockerode";
 import type Docker from "dockerode";
 import { CommandError, NotDeployedError } from "./errors";
+import { isHold } from "./release/hold";
 
 /** A container of a stack, as `status` shows it. */
 export interface ServiceStatus {
@@ -88,7 +89,9 @@ async function statusOf(docker: Docker, container: ContainerInfo): Promise<Servi
 /** Of all names an image has, the one that this project gave it. */
 function imageName(tags: readonly string[], container: ContainerInfo): string {
   const version = container.Labels["mlops.version"];
-  const release = tags.find((tag) => version !== undefined && tag.endsWith(`:${version}`));
+  const release = tags.find(
+    (tag) => version !== undefined && tag.endsWith(`:${version}`) && !isHold(tag),
+  );
   const own = tags.find((tag) => /(^|\/)mlops-[^/]+$/.test(tag));
   return release ?? own ?? tags[0] ?? container.ImageID.slice(0, "sha256:".length + 12);
 }

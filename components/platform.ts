@@ -9,6 +9,7 @@ import { Nginx } from "./nginx";
 import { Postgres } from "./postgres";
 import { Prometheus } from "./prometheus";
 import { Redis } from "./redis";
+import { releaseReference, releaseRepository } from "./release-image";
 import { Release, ReleaseCheck } from "./release";
 import type { Release as LedgerRow } from "./ledger";
 
@@ -154,9 +155,12 @@ export function imageSources(config: Config): ImageSources {
   const service = (name: keyof ImageSources, reference: string): ImageSource =>
     imageSource(`images/${name}`, `mlops-${name}`, reference);
   const { tag, registry } = config.release;
-  const appName = registry === "" ? "mlops-app" : `${registry}/mlops-app`;
   return {
-    app: imageSource("app", appName, tag === "" ? "" : `${appName}:${tag}`),
+    app: imageSource(
+      "app",
+      releaseRepository(registry),
+      tag === "" ? "" : releaseReference(registry, tag),
+    ),
     postgres: service("postgres", config.postgres.image),
     redis: service("redis", config.redis.image),
     mlflow: service("mlflow", config.mlflow.image),

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import type { ImageInspectInfo } from "dockerode";
 import { buildCommand, CONTENT_LABEL, contextHash } from "../../components/image-build";
+import { releaseReference } from "../../components/release-image";
 import type { Context } from "../context";
 import { CommandError } from "../errors";
 import { inspectImage } from "../images";
@@ -48,7 +49,7 @@ async function build(context: Context, tag: string, options: BuildOptions): Prom
     );
   const named: Context = { ...context, env: { ...context.env, TAG: tag } };
   const { release } = loadConfig(named, options.stack);
-  const reference = `${release.registry === "" ? "" : `${release.registry}/`}mlops-app:${tag}`;
+  const reference = releaseReference(release.registry, tag);
   const retry = `./mlops build ${tag}`;
   const tools = await setUp(context, { retry, images: true });
   const push = release.registry !== "" && options.push;
