@@ -25,11 +25,21 @@ def free_port() -> int:
         return port
 
 
-def command(*arguments: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run one of the image's commands to its end."""
+def command(
+    *arguments: str, environment: Mapping[str, str], directory: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run one of the image's commands to its end.
+
+    Args:
+        arguments: of the command.
+        environment: all of it.
+        directory: of another copy of the app, None for this one.
+
+    """
     return subprocess.run(
         [sys.executable, "-m", "mlops_app", *arguments],
         env=dict(environment),
+        cwd=directory,
         capture_output=True,
         text=True,
         timeout=STOP_SECONDS,
