@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { describe, it } from "node:test";
 import { mlops } from "./testing/program";
 
@@ -15,6 +17,12 @@ void describe("the command line", () => {
       assert.equal(help.exitCode, 0);
       assert.match(help.stdout, new RegExp(`Examples?:\\n  .*mlops ${name}`), name);
     }
+  });
+
+  void it("does without the program that Pulumi runs, which takes longer to load than all else", async () => {
+    await mlops(["--help"]);
+    const bundle = await readFile(resolve(__dirname, "..", "dist", "cli.cjs"), "utf8");
+    assert.doesNotMatch(bundle, /docker:index\/container:Container/);
   });
 
   for (const [args, complaint] of [

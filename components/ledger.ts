@@ -1,3 +1,12 @@
+/** Ends of the names of the commands that make a release, in their order. */
+export const RELEASE_COMMANDS = {
+  check: "release-check",
+  gate: "release-gate",
+  switch: "release-switch",
+  drain: "release-drain",
+  record: "release-record",
+} as const;
+
 /** A release that was begun, as `release-check` remembers it. */
 export interface Attempt {
   /** Counts up, from 1. */

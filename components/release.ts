@@ -1,16 +1,13 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { GateConfig } from "../config";
-import { joinLedger, type Attempt, type Passage, type Release as LedgerRow } from "./ledger";
-
-/** Ends of the names of the commands that make a release, in their order. */
-export const RELEASE_COMMANDS = {
-  check: "release-check",
-  gate: "release-gate",
-  switch: "release-switch",
-  drain: "release-drain",
-  record: "release-record",
-} as const;
+import {
+  joinLedger,
+  RELEASE_COMMANDS,
+  type Attempt,
+  type Passage,
+  type Release as LedgerRow,
+} from "./ledger";
 
 /** Arguments of {@link ReleaseCheck}. */
 export interface ReleaseCheckArgs {

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { imageSources } from "../../components/platform";
+import { releaseReference } from "../../components/release-image";
 import type { Context } from "../context";
 import { deploy, reportDeployment } from "../deployment";
 import { CommandError, NotDeployedError } from "../errors";
@@ -48,7 +48,7 @@ async function promote(
     env: { TAG: release.tag, ...(canary === undefined ? {} : { CANARY: canary }) },
     yes: yes === true,
     check: async (ready) => {
-      const { reference } = imageSources(ready.config).app;
+      const reference = releaseReference(ready.config.release.registry, release.tag);
       await ensureSameImage(ready.context, ready.tools, reference, release.image, retry);
     },
   });

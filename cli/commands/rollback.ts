@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { imageSources } from "../../components/platform";
+import { releaseReference } from "../../components/release-image";
 import type { Context } from "../context";
 import { deploy, reportDeployment } from "../deployment";
 import { CommandError, NotDeployedError } from "../errors";
@@ -57,7 +57,7 @@ async function rollback(
     config,
     yes: yes === true,
     check: async (ready) => {
-      const { reference } = imageSources(ready.config).app;
+      const reference = releaseReference(ready.config.release.registry, target.tag);
       await ensureSameImage(ready.context, ready.tools, reference, target.image, retry);
     },
   });

@@ -1,6 +1,11 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import { joinLedger, type Attempt, type Passage, type Release } from "../../components/ledger";
-import { RELEASE_COMMANDS } from "../../components/release";
+import {
+  joinLedger,
+  RELEASE_COMMANDS,
+  type Attempt,
+  type Passage,
+  type Release,
+} from "../../components/ledger";
 import type { Tools } from "../setup";
 import { readState, type State } from "../state";
 
