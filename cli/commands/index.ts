@@ -10,6 +10,7 @@ import { logsCommand } from "./logs";
 import { predictCommand } from "./predict";
 import { previewCommand } from "./preview";
 import { promoteCommand } from "./promote";
+import { pruneCommand } from "./prune";
 import { refreshCommand } from "./refresh";
 import { releaseCommand } from "./release";
 import { releasesCommand } from "./releases";
@@ -33,6 +34,7 @@ export const commands: readonly ((context: Context) => Command)[] = [
   rollbackCommand,
   promoteCommand,
   releasesCommand,
+  pruneCommand,
   downCommand,
   envCommand,
   testCommand,
