@@ -121,6 +121,17 @@ class Metrics:
             ProcessCollector(registry=registry)
             PlatformCollector(registry=registry)
 
+    def expect_predictions(self, model_version: str) -> None:
+        """Show at 0 what will be counted of a model version's answers.
+
+        Prometheus sees no increase in the first sample of a series: the first failures of a release
+        would count for nothing.
+        """
+        for code in (200, 500, 503):
+            self.request_duration.labels(
+                method="POST", route="/predict", code=code, model_version=model_version
+            )
+
     def render(self) -> bytes:
         """Return all metrics in the Prometheus text format."""
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:

@@ -87,6 +87,7 @@ class ModelStore:
 
     def _swap(self, model: LoadedModel) -> None:
         """Replace the model: requests that hold the old one finish with it."""
+        self._metrics.expect_predictions(model.version.version)
         if self.current is not None:
             self._set_info(self.current.version, 0)
         self.current = model

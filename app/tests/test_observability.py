@@ -82,6 +82,22 @@ def test_requests_are_measured_by_route_code_and_model_version(shared_app: Runni
     assert (count(**good), count(**bad), count(**lost)) == tuple(value + 1 for value in before)
 
 
+def test_failures_are_counted_from_zero(world: World) -> None:
+    """Else the first ones would show as no increase."""
+    world.new_champion()
+    app = world.start().until_ready()
+
+    codes = {
+        sample.labels["code"]: sample.value
+        for family in text_string_to_metric_families(app.get("/metrics").text)
+        for sample in family.samples
+        if sample.name == "mlops_app_request_duration_seconds_count"
+        and sample.labels["route"] == "/predict"
+        and sample.labels["model_version"] == "1"
+    }
+    assert codes == {"200": 0, "500": 0, "503": 0}
+
+
 def test_readiness_version_and_dependencies_are_metrics(shared_app: RunningApp) -> None:
     assert shared_app.metric("mlops_app_ready") == 1
     assert shared_app.metric("mlops_app_info", version="v1.2.3") == 1
