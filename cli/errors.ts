@@ -142,10 +142,22 @@ export class ImageNotFoundError extends CommandError {
 
 /** Somebody else works on the stack right now. */
 export class StackLockedError extends CommandError {
-  constructor(stack: string, owner: string, since: Date) {
+  /**
+   * @param owner who, in words, with process and host.
+   * @param lock whether its owner is on another host, where this one cannot see whether it lives;
+   *   and the command that removes it.
+   */
+  constructor(
+    stack: string,
+    owner: string,
+    since: Date,
+    lock: { readonly isElsewhere: boolean; readonly removal: string },
+  ) {
     super(
-      `Stack "${stack}" is being changed by ${owner} since ${since.toISOString()}.`,
-      `Wait until that ends. If you are certain that it is gone: pulumi cancel --stack ${stack}`,
+      `Stack "${stack}" is being changed by ${owner} since ${since.toISOString()}; nothing was changed here.`,
+      lock.isElsewhere
+        ? `Wait until that ends. Whether it lives cannot be seen from this host; if you are certain that it is gone: ${lock.removal}`
+        : "Wait until that ends, or stop it; what an owner that ended left behind is released by itself.",
     );
   }
 }

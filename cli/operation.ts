@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { EngineEvent, Stack } from "@pulumi/pulumi/automation/index.js";
 import type { Context } from "./context";
 import { CommandError } from "./errors";
+import { watchForInterruption } from "./interruption";
 import { OperationProgress } from "./operation-progress";
 import { explain } from "./pulumi-error";
 import type { Tools } from "./setup";
@@ -56,7 +57,7 @@ export async function runOperation(
   });
   const progress = new OperationProgress(context.terminal, log, request.changesState);
   await progress.start(request.title);
-  const interruption = watchForInterruption(context, request.name);
+  const interruption = watchForInterruption(context.terminal, request.name);
   try {
     await run({
       onEvent: (event) => {
@@ -83,39 +84,4 @@ export async function runOperation(
     interruption.dispose();
     log.end();
   }
-}
-
-interface Interruption {
-  readonly signal: AbortSignal;
-  happened(): boolean;
-  dispose(): void;
-}
-
-/**
- * Pulumi ends an operation in good order on the first interrupt and at once on the second. A
- * terminal sends ^C to Pulumi as well, so it is passed on only where it reached this process alone.
- */
-function watchForInterruption(context: Context, operation: string): Interruption {
-  const abort = new AbortController();
-  let count = 0;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    count += 1;
-    if (count === 1)
-      context.terminal.note(
-        `${operation}: stopping in good order, which may take a moment; once more stops at once.`,
-      );
-    if (signal === "SIGINT" && process.stdin.isTTY) return;
-    if (count > 1) process.exit(130);
-    abort.abort();
-  };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
-  return {
-    signal: abort.signal,
-    happened: () => count > 0,
-    dispose: () => {
-      process.off("SIGINT", onSignal);
-      process.off("SIGTERM", onSignal);
-    },
-  };
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Context } from "./context";
 import { codeOf, StackLockedError } from "./errors";
 import type { Tools } from "./setup";
+import { isStillRunning } from "./process-identity";
 import { PROJECT } from "./stack";
 
 /** What Pulumi writes into a lock file of a file backend. */
@@ -23,19 +24,23 @@ interface LockContent {
  */
 export async function releaseDeadLocks(
   context: Context,
-  tools: Tools,
+  { stateFolder }: Pick<Tools, "stateFolder">,
   stack: string,
 ): Promise<void> {
-  if (tools.stateFolder === undefined) return;
-  const folder = join(tools.stateFolder, ".pulumi", "locks", "organization", PROJECT, stack);
+  if (stateFolder === undefined) return;
+  const folder = join(stateFolder, ".pulumi", "locks", "organization", PROJECT, stack);
   for (const file of await lockFiles(folder)) {
     const path = join(folder, file);
     const lock = await readLock(path);
     if (lock === undefined) continue;
     const owner = `${lock.username} (process ${lock.pid} on ${lock.hostname})`;
     const since = new Date(lock.timestamp);
-    if (lock.hostname !== hostname() || (await isOwnerAlive(lock.pid, since)))
-      throw new StackLockedError(stack, owner, since);
+    const isElsewhere = lock.hostname !== hostname();
+    if (isElsewhere || (await isStillRunning(lock.pid, since, "pulumi")))
+      throw new StackLockedError(stack, owner, since, {
+        isElsewhere,
+        removal: `pulumi cancel --stack ${stack}`,
+      });
     // This file only: `pulumi cancel` would also remove a lock that was taken a moment ago.
     await rm(path, { force: true });
     context.terminal.note(
@@ -61,34 +66,5 @@ async function readLock(path: string): Promise<LockContent | undefined> {
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
     throw error;
-  }
-}
-
-/** Whether the process lives; one that started after the lock only has the same number. */
-async function isOwnerAlive(pid: number, since: Date): Promise<boolean> {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    // EPERM: it is there and belongs to someone else.
-    if (codeOf(error) === "ESRCH") return false;
-  }
-  const startedAt = await processStart(pid);
-  return startedAt === undefined || startedAt.getTime() <= since.getTime() + 1000;
-}
-
-/** Start of a process by Linux's /proc, or undefined where that is not to be had. */
-async function processStart(pid: number): Promise<Date | undefined> {
-  try {
-    const [stat, system] = await Promise.all([
-      readFile(`/proc/${pid}/stat`, "utf8"),
-      readFile("/proc/stat", "utf8"),
-    ]);
-    // Field 22 of proc_pid_stat(5), counted after the name, which may contain anything.
-    const ticks = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
-    const bootSeconds = Number(/^btime (\d+)$/m.exec(system)?.[1]);
-    const ticksPerSecond = 100;
-    return new Date((bootSeconds + ticks / ticksPerSecond) * 1000);
-  } catch {
-    return undefined;
   }
 }

@@ -7,6 +7,7 @@ import { ask } from "../prompt";
 import { recover } from "../recovery";
 import { setUp, type Tools } from "../setup";
 import { openStack, runPulumi } from "../stack";
+import { withStackLock } from "../stack-lock";
 import { isDataVolume, isPassword, readState } from "../state";
 import { summarize } from "../summary";
 import { examples, jsonOption, stackOption } from "./options";
@@ -34,12 +35,14 @@ export function downCommand(context: Context): Command {
       "after",
       examples("./mlops down", "./mlops down --delete-data mlops-dev-prometheus-data"),
     )
-    .action((options: DownOptions) => down(context, options));
+    .action((options: DownOptions) => {
+      const retry = `./mlops down --stack ${options.stack}`;
+      return withStackLock(context, options.stack, retry, () => down(context, options, retry));
+    });
 }
 
-async function down(context: Context, options: DownOptions): Promise<void> {
+async function down(context: Context, options: DownOptions, retry: string): Promise<void> {
   const name = options.stack;
-  const retry = `./mlops down --stack ${name}`;
   const tools = await setUp(context, { retry, images: false });
   const stack = await openStack(context, tools, name, false);
   const deleted = options.deleteData ?? [];

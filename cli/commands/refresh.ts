@@ -4,6 +4,7 @@ import { runOperation } from "../operation";
 import { setUp } from "../setup";
 import { openStack } from "../stack";
 import { loadConfig } from "../stack-config";
+import { withStackLock } from "../stack-lock";
 import { summarize } from "../summary";
 import { examples, jsonOption, stackOption } from "./options";
 
@@ -19,11 +20,13 @@ export function refreshCommand(context: Context): Command {
     .addOption(stackOption())
     .addOption(jsonOption())
     .addHelpText("after", examples("./mlops refresh --stack staging"))
-    .action((options: RefreshOptions) => refresh(context, options));
+    .action((options: RefreshOptions) => {
+      const retry = `./mlops refresh --stack ${options.stack}`;
+      return withStackLock(context, options.stack, retry, () => refresh(context, options, retry));
+    });
 }
 
-async function refresh(context: Context, options: RefreshOptions): Promise<void> {
-  const retry = `./mlops refresh --stack ${options.stack}`;
+async function refresh(context: Context, options: RefreshOptions, retry: string): Promise<void> {
   loadConfig(context, options.stack);
   const tools = await setUp(context, { retry, images: false });
   const stack = await openStack(context, tools, options.stack, false);
