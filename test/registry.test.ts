@@ -200,3 +200,77 @@ void describe("./mlops build with a registry that wants a login", () => {
     assert.equal((await succeed()).pushed, true);
   });
 });
+
+void describe("a deployment with a registry", () => {
+  let registry: Registry;
+  let sandbox: Sandbox;
+  let tag: string;
+  let reference: string;
+  before(async () => {
+    registry = await Registry.create();
+    sandbox = await Sandbox.create("staging");
+    tag = `v1.0.0-${sandbox.stack}`;
+    reference = `${registry.path}/mlops-app:${tag}`;
+    await registry.login();
+  });
+  after(async () => {
+    await sandbox.remove();
+    await registry.remove();
+  });
+  const deploy = (): Promise<Ended> =>
+    sandbox.run(["deploy", tag, "--stack", sandbox.stack, "--yes"], registry.env);
+  const imageOf = async (name: string): Promise<string> =>
+    (await docker("image", "inspect", "--format={{.Id}}", name))[0] ?? "";
+
+  void it("pulls an image that the host does not have, the very one that was pushed", async () => {
+    const built = await sandbox.run(["build", tag, "--json"], registry.env);
+    assert.equal(built.exitCode, 0, built.output);
+    const { id } = JSON.parse(built.stdout) as Built;
+    await docker("image", "rm", reference);
+    const { exitCode, output } = await deploy();
+    assert.equal(exitCode, 0, output);
+    assert.match(output, new RegExp(`Pulling ${reference}`));
+    assert.equal(await imageOf(reference), id);
+  });
+
+  void it("needs the registry no more once the image is here", async () => {
+    await registry.stop();
+    const { exitCode, output } = await deploy();
+    assert.equal(exitCode, 0, output);
+    assert.match(output, /no changes/i);
+  });
+
+  void it("refuses a release that it cannot pull, with the reason, and leaves what runs", async () => {
+    const missing = await sandbox.run(["deploy", "v9.9.9", "--stack", sandbox.stack], registry.env);
+    assert.notEqual(missing.exitCode, 0, missing.output);
+    assert.match(missing.output, /cannot be reached .*v9\.9\.9.*connection refused/);
+    await registry.start();
+    const unknown = await sandbox.run(["deploy", "v9.9.9", "--stack", sandbox.stack], registry.env);
+    assert.notEqual(unknown.exitCode, 0, unknown.output);
+    assert.match(unknown.output, /does not have .*mlops-app:v9\.9\.9/);
+    const status = await sandbox.succeed("status", "--json");
+    assert.match(status.stdout, new RegExp(`"image": "${reference}"`));
+  });
+
+  void it("wants a backup where the stack's configuration asks for one", async () => {
+    const file = join(sandbox.root, `Pulumi.${sandbox.stack}.yaml`);
+    const before = readFileSync(file, "utf8");
+    writeFileSync(file, before.replace("config:\n", 'config:\n  mlops:backupMaxAge: "24"\n'));
+    const { exitCode, output } = await deploy();
+    writeFileSync(file, before);
+    assert.notEqual(exitCode, 0, output);
+    assert.match(output, /There is no backup: .*at most 24 h old/);
+    assert.match(output, /backupMaxAge 0/);
+  });
+
+  void it("prunes nothing that is needed", async () => {
+    const { stdout } = await sandbox.run(
+      ["prune", "--stack", sandbox.stack, "--json"],
+      registry.env,
+    );
+    const report = JSON.parse(stdout) as { readonly removed: readonly { image: string }[] };
+    const live = await imageOf(reference);
+    assert.ok(report.removed.every(({ image }) => image !== live));
+    assert.equal(await imageOf(`mlops-release/${sandbox.stack}:${tag}`), live);
+  });
+});

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type Docker from "dockerode";
 import { parse, stringify } from "yaml";
+import { heldReleases } from "../release/hold";
 
 /** Folders of a checkout that belong to whoever uses it. */
 const PRIVATE = new Set([".git", ".mlops", "dist", "node_modules"]);
@@ -76,6 +77,8 @@ export class ThrowawayStack {
     for (const { Name } of Volumes) await gone(docker.getVolume(Name).remove());
     for (const { Id } of await docker.listNetworks({ filters }))
       await gone(docker.getNetwork(Id).remove());
+    for (const { reference } of await heldReleases(docker, this.name))
+      await gone(docker.getImage(reference).remove());
     await rm(this.root, { recursive: true, force: true });
   }
 
