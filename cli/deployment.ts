@@ -1,13 +1,18 @@
 import type { Stack, UpOptions } from "@pulumi/pulumi/automation/index.js";
 import type { Config } from "../config";
 import type { Context } from "./context";
-import { CommandError } from "./errors";
+import { imageSources } from "../components/platform";
+import { CommandError, messageOf } from "./errors";
+import { inspectImage } from "./images";
 import { runOperation, type OperationRequest } from "./operation";
 import type { Changes, OperationProgress } from "./operation-progress";
-import { checkBeforeDeployment, requireFreeSpace } from "./preflight";
+import { checkBeforeDeployment, keepWayBack, requireFreeSpace } from "./preflight";
 import { ask } from "./prompt";
 import { recover } from "./recovery";
 import { abandonCandidates } from "./release/abandon";
+import { isHold } from "./release/hold";
+import { refuseOtherContent } from "./release/image";
+import { pruneReleases } from "./release/prune";
 import { lastGood, readReleases, type Release } from "./release/ledger";
 import { setUp, type Tools } from "./setup";
 import { recordDuration } from "./setup/durations";
@@ -69,6 +74,8 @@ export async function deploy(caller: Context, request: DeploymentRequest): Promi
   const releases = await readReleases(tools, stack);
   await request.check?.({ context, tools, stack, config, releases });
   await checkBeforeDeployment(context, tools, config, retry);
+  await refuseChangedTag(tools, config, releases);
+  await keepWayBack(context, tools, config, releases, retry);
   await recover(context, tools, stack, request.adopt === true, retry);
   const options =
     request.config === undefined
@@ -77,9 +84,26 @@ export async function deploy(caller: Context, request: DeploymentRequest): Promi
   if (context.terminal.isInteractive && process.stdin.isTTY && request.yes !== true)
     await confirm(context, tools, stack, retry, options);
   const startedAt = performance.now();
-  const progress = await apply(context, tools, stack, request, options);
+  let progress: OperationProgress;
+  try {
+    progress = await apply(context, tools, stack, request, options);
+  } finally {
+    await prune(context, tools, stack, config.release.keep);
+  }
   await recordFirstDeployment(context, progress, (performance.now() - startedAt) / 1000);
   return { changes: progress.changes, outputs: progress.outputs };
+}
+
+/** The program refuses it as well; here it costs nothing. */
+async function refuseChangedTag(
+  { docker }: Tools,
+  config: Config,
+  releases: readonly Release[],
+): Promise<void> {
+  const { tag } = config.release;
+  if (tag === "") return;
+  const image = await inspectImage(docker, imageSources(config).app.reference);
+  if (image !== undefined) refuseOtherContent(releases, tag, image.Id);
 }
 
 async function apply(
@@ -100,14 +124,32 @@ async function apply(
       stack.up({ ...options, ...callbacks }),
     );
   } catch (error) {
-    const abandoned = await abandonCandidates(context, tools, stack);
-    if (abandoned.length > 0) {
-      const live = lastGood(await readReleases(tools, stack));
-      context.terminal.note(
-        `${live?.tag ?? "What ran before"} serves as before; ${abandoned.join(", ")} removed.`,
-      );
-    }
+    const { removed, serves } = await abandonCandidates(context, tools, stack);
+    for (const name of removed) context.terminal.note(`Removed ${name}: it did not go live.`);
+    const live = serves ? lastGood(await readReleases(tools, stack)) : undefined;
+    if (live !== undefined) context.terminal.note(`${live.tag} serves as before.`);
     throw error;
+  }
+}
+
+/** Removes images that no rollback needs any more. What goes wrong here spoils no deployment. */
+async function prune(
+  { terminal }: Context,
+  tools: Tools,
+  stack: Stack,
+  keep: number,
+): Promise<void> {
+  try {
+    const releases = await readReleases(tools, stack);
+    const { removed, notes } = await pruneReleases(tools.docker, stack.name, releases, keep);
+    const own = removed.filter(({ reference }) => !isHold(reference));
+    if (own.length === 0) return;
+    terminal.note(
+      `Removed images that no rollback needs: ${own.map(({ reference }) => reference).join(", ")}.`,
+    );
+    for (const note of notes) terminal.note(note);
+  } catch (error) {
+    terminal.note(`Old images were left: ${messageOf(error)}`);
   }
 }
 

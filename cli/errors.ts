@@ -173,7 +173,9 @@ export class DeploymentError extends CommandError {
   ) {
     super(
       `${operation} of stack "${stack}" failed${
-        diagnostics.length === 0 ? "." : `:\n${diagnostics.map((line) => `  ${line}`).join("\n")}`
+        diagnostics.length === 0
+          ? "."
+          : `:\n${diagnostics.map((text) => `  ${text.replaceAll("\n", "\n  ")}`).join("\n")}`
       }`,
       `What had been done is recorded, the next run continues from there: ${retry}`,
       options,

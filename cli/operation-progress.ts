@@ -125,6 +125,18 @@ export class OperationProgress {
   private fault(name: string, message: string): void {
     // The plugin's own log of the same error, and the engine's closing words.
     if (message.includes("sdk.helper_schema") || message === "update failed") return;
+    const said = /the command failed: .*\n\s*stderr:\n([\s\S]*?)(\n\s*stdout:\n[\s\S]*)?$/.exec(
+      message,
+    );
+    if (said?.[1] !== undefined) {
+      // A command's own words, in its own lines.
+      const lines = said[1]
+        .replace(/^\s*error: /, "")
+        .trimEnd()
+        .split("\n");
+      this.errors.push(`${name}${lines.join("\n")}`);
+      return;
+    }
     const causes = message.split("\n").filter((line) => !/occurred:$/.test(line.trim()));
     const text = causes.map((line) => line.replace(/^\s*\*\s*/, "").trim()).join(" ");
     if (text !== "") this.errors.push(`${name}${text}`);

@@ -42,7 +42,7 @@ async function run(context: Context, step: StepName): Promise<unknown> {
     case "drain":
       return drain(docker, input as DrainInput);
     case "record":
-      return recordPassage(input as RecordInput, previous(context) as Passage[]);
+      return recordPassage(docker, input as RecordInput, previous(context) as Passage[]);
   }
 }
 

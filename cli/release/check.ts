@@ -1,8 +1,8 @@
 import { hostname, userInfo } from "node:os";
 import type Docker from "dockerode";
 import type { Attempt } from "../../components/ledger";
-import { CommandError } from "../errors";
 import { inspectImage } from "../images";
+import { refuseOtherContent } from "./image";
 import type { CheckInput } from "./input";
 
 /** So many are remembered: what a command prints has to fit into an environment variable. */
@@ -14,13 +14,8 @@ export async function checkRelease(
   input: CheckInput,
   earlier: readonly Attempt[],
 ): Promise<readonly Attempt[]> {
-  const { stack, tag, image, named } = input;
-  const other = earlier.find((attempt) => attempt.tag === tag && attempt.image !== image);
-  if (named && other !== undefined)
-    throw new CommandError(
-      `Release ${tag} of stack "${stack}" is image ${other.image} since ${other.startedAt}, and would now be ${image}.`,
-      "A release does not change: give the new content a tag of its own.",
-    );
+  const { tag, image, named } = input;
+  if (named) refuseOtherContent(earlier, tag, image);
   const labels = (await inspectImage(docker, image))?.Config.Labels;
   const commit = labels?.["org.opencontainers.image.revision"];
   const attempt: Attempt = {

@@ -25,7 +25,7 @@ export interface ReleaseImage {
  * @throws CommandError naming both images.
  */
 export function refuseOtherContent(
-  releases: readonly ReleaseImage[],
+  releases: readonly Pick<ReleaseImage, "tag" | "image">[],
   tag: string,
   imageId: string,
 ): void {
