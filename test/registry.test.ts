@@ -3,8 +3,17 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { after, afterEach, before, beforeEach, describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { CommandError } from "../cli/errors";
+import { inspectImage } from "../cli/images";
+import { ensureSameImage } from "../cli/release/image";
+import { publish } from "../cli/release/push";
+import { registrySize } from "../cli/release/registry";
+import { BASE_IMAGE } from "../cli/setup/base-image";
+import { testBed } from "../cli/testing/context";
+import { makeImage, removeImages } from "../cli/testing/images";
+import { testTools } from "../cli/testing/tools";
 import { Registry } from "./registry";
 import { docker, runProgram, Sandbox, type Ended } from "./sandbox";
 
@@ -198,6 +207,67 @@ void describe("./mlops build with a registry that wants a login", () => {
     await ended;
     assert.deepEqual(await onHost(), []);
     assert.equal((await succeed()).pushed, true);
+  });
+});
+
+void describe("ensureSameImage with a registry", () => {
+  let registry: Registry;
+  before(async () => {
+    registry = await Registry.create();
+    await registry.login();
+  });
+  after(() => registry.remove());
+
+  /** An image that is only in the registry, and what is needed to ask for it. */
+  async function pushed(test: TestContext, tag: string) {
+    const { context } = await testBed(test, { ...process.env, ...registry.env });
+    const tools = await testTools(context);
+    const reference = `${registry.path}/mlops-app:${tag}`;
+    const image = await makeImage(tools.docker, {}, reference);
+    test.after(() => removeImages(tools.docker, [image]));
+    await publish(context, tools, reference, RETRY);
+    await docker("image", "rm", reference);
+    assert.equal(await inspectImage(tools.docker, image), undefined);
+    return { context, tools, reference, image };
+  }
+  const RETRY = "./mlops promote --from staging --to prod";
+
+  void it("pulls the image that was asked for, under its name", async (test) => {
+    const { context, tools, reference, image } = await pushed(test, "v1");
+    await ensureSameImage(context, tools, reference, image, RETRY);
+    assert.equal((await inspectImage(tools.docker, reference))?.Id, image);
+  });
+
+  void it("refuses another image under that name, and leaves nothing of it", async (test) => {
+    const { context, tools, reference, image } = await pushed(test, "v2");
+    const expected = `sha256:${"0".repeat(64)}`;
+    await assert.rejects(ensureSameImage(context, tools, reference, expected, RETRY), (error) => {
+      assert.ok(error instanceof CommandError);
+      for (const part of [expected, image]) assert.ok(error.problem.includes(part), error.problem);
+      assert.match(error.problem, DIGEST);
+      return true;
+    });
+    assert.equal(await inspectImage(tools.docker, image), undefined);
+  });
+
+  void it("says that the registry does not have it either", async (test) => {
+    const { context, tools, image } = await pushed(test, "v3");
+    const reference = `${registry.path}/mlops-app:v4`;
+    await assert.rejects(
+      ensureSameImage(context, tools, reference, image, RETRY),
+      /neither on this host nor in the registry/,
+    );
+  });
+
+  void it("knows the size of an image before it is pulled, as the sum of its layers", async (test) => {
+    const { context, tools } = await pushed(test, "v5");
+    const reference = `${registry.path}/mlops-app:base`;
+    await docker("tag", BASE_IMAGE, reference);
+    await publish(context, tools, reference, RETRY);
+    const { Size } = await tools.docker.getImage(reference).inspect();
+    const size = (await registrySize(context, tools, reference)) ?? 0;
+    assert.ok(size > Size / 10 && size < Size, `${size} compressed of ${Size} bytes`);
+    assert.equal(await registrySize(context, tools, `${registry.path}/mlops-app:none`), undefined);
   });
 });
 

@@ -6,6 +6,7 @@ import { readReleases } from "../release/ledger";
 import { pruneReleases, type PruneReport } from "../release/prune";
 import { setUp } from "../setup";
 import { openStack } from "../stack";
+import { withStackLock } from "../stack-lock";
 import { loadConfig } from "../stack-config";
 import { runStep } from "../step";
 import { renderTable } from "../table";
@@ -28,13 +29,15 @@ export function pruneCommand(context: Context): Command {
     .option("--dry-run", "only say what would be removed")
     .addOption(jsonOption())
     .addHelpText("after", examples("./mlops prune --stack prod --dry-run"))
-    .action((options: PruneCommandOptions) => prune(context, options));
+    .action((options: PruneCommandOptions) => {
+      const retry = `./mlops prune --stack ${options.stack}`;
+      return withStackLock(context, options.stack, retry, () => prune(context, options, retry));
+    });
 }
 
-async function prune(context: Context, options: PruneCommandOptions): Promise<void> {
+async function prune(context: Context, options: PruneCommandOptions, retry: string): Promise<void> {
   const { stack: name } = options;
   const dryRun = options.dryRun === true;
-  const retry = `./mlops prune --stack ${name}`;
   // The TAG to run says nothing of what to keep, so a missing one is no mistake here.
   const { keep } = loadConfig({ ...context, env: { ...context.env, TAG: "v0" } }, name).release;
   const tools = await setUp(context, { retry, images: false });

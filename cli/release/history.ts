@@ -7,8 +7,10 @@ import type { Release } from "./ledger";
  *
  * @param releases the ledger, newest first.
  */
-export function earlierReleases(releases: readonly Release[]): readonly Release[] {
-  const line: Release[] = [];
+export function earlierReleases<Row extends Pick<Release, "tag" | "passed">>(
+  releases: readonly Row[],
+): readonly Row[] {
+  const line: Row[] = [];
   for (const release of releases.filter(({ passed }) => passed).reverse()) {
     const again = line.findIndex(({ tag }) => tag === release.tag);
     if (again >= 0) line.length = again;

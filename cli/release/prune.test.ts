@@ -269,6 +269,12 @@ void describe("pruneReleases", () => {
 });
 
 void describe("neededImages", () => {
+  void it("has what a rollback would take, past releases that were left by going back", () => {
+    const tags = ["v1", "v2", "v3", "v2"];
+    const ledger = tags.map((tag) => ({ tag, image: `image-${tag}`, passed: true })).reverse();
+    assert.deepEqual([...neededImages(ledger, 2)].sort(), ["image-v1", "image-v2", "image-v3"]);
+  });
+
   void it("is all there is where that is little", () => {
     const ledger = [
       { tag: "v2", image: "b", passed: false },

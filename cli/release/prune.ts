@@ -3,6 +3,7 @@ import type { ImageInfo } from "dockerode";
 import { CONTENT_LABEL } from "../../components/image-build";
 import { messageOf } from "../errors";
 import { inspectImage } from "../images";
+import { earlierReleases } from "./history";
 import { heldReleases, isHold } from "./hold";
 import type { ReleaseImage } from "./image";
 
@@ -36,7 +37,7 @@ export interface PruneOptions {
 
 /**
  * Removes images of releases that a stack cannot go back to any more. These stay: the newest `keep`
- * releases that passed, the newest one that did not, whatever any container on the host is made of,
+ * releases that passed, what a rollback would take, the newest one that did not pass, whatever any container on the host is made of,
  * what another stack holds, names that a person gave, and everything that was never deployed here.
  * A stack without a release that passed keeps everything: its ledger may be elsewhere.
  *
@@ -88,8 +89,8 @@ function losesEveryName(
 }
 
 /**
- * Images that a stack needs: those of its newest releases that passed, and of its newest attempt
- * that did not, which somebody may want to look into.
+ * Images that a stack needs: those of its newest releases that passed, the one that `rollback` would
+ * take, and that of its newest attempt that did not pass, which somebody may want to look into.
  *
  * @param releases the ledger, newest first. A release that was deployed twice counts once.
  */
@@ -97,8 +98,12 @@ export function neededImages(releases: readonly ReleaseImage[], keep: number): S
   const good = new Map<string, string>();
   for (const { tag, image, passed } of releases)
     if (passed && good.size < keep && !good.has(tag)) good.set(tag, image);
-  const failed = releases.find(({ passed }) => !passed);
-  return new Set([...good.values(), ...(failed === undefined ? [] : [failed.image])]);
+  // After going back and forth, the way back may lead past newer releases.
+  const others = [earlierReleases(releases)[0], releases.find(({ passed }) => !passed)];
+  return new Set([
+    ...good.values(),
+    ...others.flatMap((release) => (release === undefined ? [] : [release.image])),
+  ]);
 }
 
 interface Plan {
