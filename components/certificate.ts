@@ -23,6 +23,7 @@ const DAYS = 825;
 export class Certificate extends pulumi.ComponentResource implements FilledVolume {
   readonly volumeName: pulumi.Output<string>;
   readonly version: pulumi.Output<string>;
+  readonly ready: pulumi.Resource;
 
   constructor(name: string, args: CertificateArgs, opts?: pulumi.ComponentResourceOptions) {
     super("mlops:tls:Certificate", name, {}, opts);
@@ -40,12 +41,11 @@ export class Certificate extends pulumi.ComponentResource implements FilledVolum
         stdin: generateScript(host, subject),
         triggers: [volume.version],
       },
-      { parent: this },
+      { parent: this, dependsOn: [volume.ready] },
     );
     this.version = generate.id;
-    this.volumeName = pulumi
-      .all([volume.volumeName, generate.id])
-      .apply(([volumeName]) => volumeName);
+    this.volumeName = volume.volumeName;
+    this.ready = generate;
     this.registerOutputs({});
   }
 }

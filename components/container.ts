@@ -108,6 +108,7 @@ export class Containers extends pulumi.ComponentResource {
       },
       {
         parent: this,
+        dependsOn: (spec.files ?? []).map((mount) => mount.volume.ready),
         deleteBeforeReplace: !startFirst,
         // A container that failed to become healthy is not kept, and `wait` runs at create only.
         replaceOnChanges: ["#initerror", "healthcheck", "tmpfs", "init"],

@@ -35,6 +35,7 @@ export interface FilesVolumeArgs {
 export class FilesVolume extends pulumi.ComponentResource implements FilledVolume {
   readonly volumeName: pulumi.Output<string>;
   readonly version: pulumi.Output<string>;
+  readonly ready: pulumi.Resource;
 
   constructor(name: string, args: FilesVolumeArgs, opts?: pulumi.ComponentResourceOptions) {
     super("mlops:storage:FilesVolume", name, {}, opts);
@@ -56,9 +57,8 @@ export class FilesVolume extends pulumi.ComponentResource implements FilledVolum
       ),
     );
     const image = pulumi.output(args.image);
-    const mounts = pulumi
-      .all((args.check?.mounts ?? []).map(volumeFlag))
-      .apply((flags) => flags.join(""));
+    const checked = args.check?.mounts ?? [];
+    const mounts = pulumi.all(checked.map(volumeFlag)).apply((flags) => flags.join(""));
     const write = new command.local.Command(
       `${name}-write`,
       {
@@ -69,15 +69,15 @@ export class FilesVolume extends pulumi.ComponentResource implements FilledVolum
         logging:
           args.check === undefined ? command.local.Logging.None : command.local.Logging.Stderr,
       },
-      { parent: this },
+      { parent: this, dependsOn: checked.map((mount) => mount.volume.ready) },
     );
     this.version = write.id;
-    this.volumeName = pulumi.all([volume.name, write.id]).apply(([volumeName]) => volumeName);
+    this.volumeName = volume.name;
+    this.ready = write;
     this.registerOutputs({ volumeName: this.volumeName, version: this.version });
   }
 }
 
-/** Only once the volume is filled: its name is known no sooner. */
 const volumeFlag = ({ volume, path }: FilesMount): pulumi.Output<string> =>
   pulumi.interpolate` --volume ${volume.volumeName}:${path}:ro`;
 

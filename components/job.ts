@@ -34,7 +34,7 @@ export class Job extends pulumi.ComponentResource {
         create: dockerRun(args),
         triggers: [args.spec.image],
       },
-      { parent: this },
+      { parent: this, dependsOn: (args.spec.files ?? []).map((mount) => mount.volume.ready) },
     );
     // Nothing is printed in a preview.
     this.seconds = run.stdout.apply((stdout) =>

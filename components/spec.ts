@@ -46,10 +46,15 @@ export interface ServiceSpec {
 /** The three networks of a stack; `data` and `application` have no way out. */
 export type NetworkName = "public" | "application" | "data";
 
-/** A volume with files in it, known once they are. */
+/** A volume with files in it. */
 export interface FilledVolume {
-  /** Name of the volume on the Docker host. */
+  /**
+   * Name of the volume on the Docker host. Known before the files are there, so that a preview sees
+   * that it stays the same when they are written anew.
+   */
   readonly volumeName: pulumi.Output<string>;
+  /** Done when the files are there: whoever mounts the volume depends on it. */
+  readonly ready: pulumi.Resource;
   /** Changes exactly when the content was written anew. */
   readonly version: pulumi.Output<string>;
 }
