@@ -9,9 +9,9 @@ import { updateDocument } from "./document";
 void describe("updateDocument", () => {
   void it("makes the document, and replaces only what it wrote itself", async (test) => {
     const file = join(await temporaryFolder(test), "docs", "measurements.md");
-    await updateDocument(file, "first");
+    await updateDocument(file, "bench", "first");
     await writeFile(file, `${await readFile(file, "utf8")}\nBy hand.\n`);
-    await updateDocument(file, "second");
+    await updateDocument(file, "bench", "second");
     const text = await readFile(file, "utf8");
     assert.match(text, /^# Measurements\n/);
     assert.match(text, /-->\n\nsecond\n\n<!--/);
@@ -22,7 +22,7 @@ void describe("updateDocument", () => {
   void it("leaves a document alone that has no place for it", async (test) => {
     const file = join(await temporaryFolder(test), "measurements.md");
     await writeFile(file, "By hand.\n");
-    await assert.rejects(updateDocument(file, "x"), CommandError);
+    await assert.rejects(updateDocument(file, "bench", "x"), CommandError);
     assert.equal(await readFile(file, "utf8"), "By hand.\n");
   });
 });

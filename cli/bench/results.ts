@@ -73,16 +73,19 @@ export function tablesOf(results: BenchResults): ResultTable[] {
   ].filter((table) => table.rows.length > 0);
 }
 
+/** A table as Markdown, with its title as a heading. */
+export function markdownTable({ title, head, rows }: ResultTable): string {
+  return [
+    `### ${title}`,
+    "",
+    `| ${head.map((name) => name.toLowerCase()).join(" | ")} |`,
+    `| ${head.map(() => "---").join(" | ")} |`,
+    ...rows.map((row) => `| ${row.join(" | ")} |`),
+  ].join("\n");
+}
+
 /** The results as Markdown. */
 export function markdownOf(results: BenchResults): string {
-  const tables = tablesOf(results).map(({ title, head, rows }) =>
-    [
-      `### ${title}`,
-      "",
-      `| ${head.map((name) => name.toLowerCase()).join(" | ")} |`,
-      `| ${head.map(() => "---").join(" | ")} |`,
-      ...rows.map((row) => `| ${row.join(" | ")} |`),
-    ].join("\n"),
-  );
+  const tables = tablesOf(results).map(markdownTable);
   return [`Measured ${results.date} on ${results.machine}.`, ...tables].join("\n\n");
 }

@@ -16,7 +16,7 @@ interface PredictOptions {
 }
 
 /** Body of a request: rows of named columns. */
-interface PredictRequest {
+export interface PredictRequest {
   readonly rows: readonly unknown[];
 }
 
@@ -99,7 +99,7 @@ function parseRows(json: string, source: string): PredictRequest {
 }
 
 /** The row that the model was logged with, which the API's own description shows. */
-async function exampleOf(api: PublicApi, stack: string): Promise<PredictRequest> {
+export async function exampleOf(api: PublicApi, stack: string): Promise<PredictRequest> {
   const { status, body } = await api.send("/openapi.json");
   if (status !== 200) throw refusal(status, body, stack);
   const description = JSON.parse(body) as {

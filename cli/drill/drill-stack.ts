@@ -1,0 +1,194 @@
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { exampleOf } from "../commands/predict";
+import type { Context } from "../context";
+import { codeOf, CommandError } from "../errors";
+import { writeFileAtomically } from "../files";
+import { inspectImage } from "../images";
+import type { LoadSettings } from "../load/protocol";
+import { PublicApi } from "../public-api";
+import { setUp, type Tools } from "../setup";
+import type { Step } from "../step";
+import { Deployer, type Deployed, type PrintedLine } from "./deployer";
+import { buildDrillRelease } from "./releases";
+import { ThrowawayStack } from "./throwaway-stack";
+
+/** What a drill left behind when it was killed, in a file of its own each. */
+interface Leftover {
+  readonly pid: number;
+  readonly root: string;
+  readonly name: string;
+}
+
+/** Seconds after which the load gives a request up: longer than nginx waits for the app. */
+const TIMEOUT_SECONDS = 65;
+/** Far from any value of the training data, and whole numbers that a double holds exactly. */
+const FIRST_MARKER = 1_000_000;
+/** So many lines tell why a command failed. */
+const SHOWN_LINES = 30;
+
+/**
+ * A whole stack for drills: over TLS like staging, with two releases that differ in nothing but
+ * their names, and a model to answer with.
+ */
+export class DrillStack {
+  private constructor(
+    private readonly outer: Context,
+    private readonly project: ThrowawayStack,
+    /** Context of the copy of the project. */
+    readonly context: Context,
+    readonly tools: Tools,
+  ) {}
+
+  /** Copies the project and sets up what its commands need; nothing is deployed yet. */
+  static async create(
+    outer: Context,
+    values: Readonly<Record<string, string>>,
+    retry: string,
+  ): Promise<DrillStack> {
+    const tools = await setUp(outer, { retry, images: true });
+    await removeLeftovers(outer, tools);
+    const request = { source: outer.root, prefix: "drill", base: "staging", values };
+    const project = await ThrowawayStack.create(request);
+    const record: Leftover = { pid: process.pid, root: project.root, name: project.name };
+    await mkdir(recordFolder(outer), { recursive: true });
+    await writeFileAtomically(recordFile(outer, project.name), JSON.stringify(record));
+    const env = project.environment(outer.env);
+    const context: Context = {
+      ...outer,
+      root: project.root,
+      stateDir: join(project.root, ".mlops"),
+      env: { ...env, PATH: tools.env["PATH"] },
+    };
+    const own = await setUp(context, { retry, images: true });
+    // Pulumi is also run from this process, whose environment is the caller's.
+    const backend = { PULUMI_BACKEND_URL: env["PULUMI_BACKEND_URL"] ?? "" };
+    return new DrillStack(outer, project, context, { ...own, env: { ...own.env, ...backend } });
+  }
+
+  /** Name of the stack. */
+  get name(): string {
+    return this.project.name;
+  }
+
+  /** Tags of the two releases. */
+  get tags(): readonly [string, string] {
+    return [`v1.0.0-${this.name}`, `v2.0.0-${this.name}`];
+  }
+
+  /** Builds the releases, deploys the first, and trains a model. */
+  async prepare(step: Step): Promise<void> {
+    for (const tag of this.tags) {
+      step.say(`building ${tag}`);
+      await buildDrillRelease({ root: this.context.root, tag, env: this.tools.env });
+    }
+    step.say(`deploying ${this.tags[0]}`);
+    await this.require(this.deploy(this.tags[0]), step);
+    step.say("training a model");
+    await this.require(this.run(["train"]), step);
+  }
+
+  /** Starts to deploy a release. */
+  deploy(tag: string, onLine?: (line: PrintedLine) => void): Deployer {
+    return this.run(["up", "--yes"], { TAG: tag }, onLine);
+  }
+
+  /** Starts to go back to a release that was live before. */
+  rollback(tag: string, onLine?: (line: PrintedLine) => void): Deployer {
+    return this.run(["up", "--yes"], { TAG: tag }, onLine);
+  }
+
+  /**
+   * Waits for a command's end.
+   *
+   * @throws CommandError when it failed, with the end of what it printed.
+   */
+  async require(deployer: Deployer, step: Step): Promise<Deployed> {
+    const ended = await deployer.ended;
+    for (const { text } of ended.lines) step.record(text);
+    if (ended.exitCode === 0) return ended;
+    const tail = ended.lines.slice(-SHOWN_LINES).map(({ text }) => `  ${text}`);
+    throw new CommandError(
+      `A command of the drill ended with ${ended.exitCode === null ? "a signal" : `exit code ${ended.exitCode}`}. The end of what it said:\n${tail.join("\n")}`,
+      "The drill's stack was removed; correct the cause and run the drill again.",
+    );
+  }
+
+  /** What a load on this stack is made of. */
+  async loadSettings(rate: number): Promise<LoadSettings> {
+    const api = await PublicApi.of(this.context, this.tools, this.name);
+    const { rows } = await exampleOf(api, this.name);
+    const row = rows[0] as Readonly<Record<string, unknown>>;
+    const [markerColumn] = Object.keys(row);
+    if (markerColumn === undefined) throw new Error("the model's example row has no columns");
+    return {
+      url: api.url,
+      ...(api.ca === undefined ? {} : { ca: api.ca }),
+      rate,
+      timeout: TIMEOUT_SECONDS,
+      row,
+      markerColumn,
+      firstMarker: FIRST_MARKER,
+    };
+  }
+
+  /** Removes all of it: containers, volumes, networks, the two releases' images, the copy. */
+  async remove(): Promise<void> {
+    await removeAll(this.tools, this.project);
+    await rm(recordFile(this.outer, this.name), { force: true });
+  }
+
+  private run(
+    args: readonly string[],
+    env: Readonly<NodeJS.ProcessEnv> = {},
+    onLine?: (line: PrintedLine) => void,
+  ): Deployer {
+    return new Deployer({
+      program: join(this.context.root, "mlops"),
+      args: [...args, "--stack", this.name],
+      cwd: this.context.root,
+      env: { ...this.context.env, ...env },
+      ...(onLine === undefined ? {} : { onLine }),
+    });
+  }
+}
+
+const recordFolder = ({ stateDir }: Context): string => join(stateDir, "drill");
+
+const recordFile = (context: Context, name: string): string =>
+  join(recordFolder(context), `${name}.json`);
+
+/** Removes the stacks of drills that were killed. */
+async function removeLeftovers(context: Context, tools: Tools): Promise<void> {
+  const files = await readdir(recordFolder(context)).catch((error: unknown) => {
+    if (codeOf(error) === "ENOENT") return [];
+    throw error;
+  });
+  for (const file of files.filter((name) => name.endsWith(".json"))) {
+    const path = join(recordFolder(context), file);
+    const { pid, root, name } = JSON.parse(await readFile(path, "utf8")) as Leftover;
+    if (isAlive(pid)) continue;
+    context.terminal.note(`Removing the stack ${name} that a drill left behind.`);
+    await removeAll(tools, ThrowawayStack.existing(root, name));
+    await rm(path, { force: true });
+  }
+}
+
+async function removeAll({ docker }: Tools, project: ThrowawayStack): Promise<void> {
+  await project.remove(docker);
+  const images = await docker.listImages({
+    filters: { reference: [`mlops-app:*-${project.name}`] },
+  });
+  for (const tag of images.flatMap(({ RepoTags }) => RepoTags ?? []))
+    if (tag.endsWith(`-${project.name}`) && (await inspectImage(docker, tag)) !== undefined)
+      await docker.getImage(tag).remove();
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) === "EPERM";
+  }
+}
