@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { createInterface, type Interface } from "node:readline";
 
 import type Docker from "dockerode";
@@ -21,10 +22,7 @@ export class AppStarts {
   private readonly starts = new Map<string, Start>();
   private readonly lines: Interface;
 
-  private constructor(
-    stream: NodeJS.ReadableStream,
-    private readonly abort: AbortController,
-  ) {
+  private constructor(private readonly stream: NodeJS.ReadableStream) {
     this.lines = createInterface({ input: stream }).on("line", (line) => {
       this.handle(JSON.parse(line) as DockerEvent);
     });
@@ -33,13 +31,8 @@ export class AppStarts {
   /** Starts to watch a stack. */
   static async watch(docker: Docker, stack: string): Promise<AppStarts> {
     const label = [`mlops.stack=${stack}`, "mlops.service=app", "mlops.version"];
-    const abort = new AbortController();
-    const filters = { type: ["container"], label };
-    const events = await docker.getEvents({ filters, abortSignal: abort.signal });
-    return new AppStarts(
-      events.on("error", () => undefined),
-      abort,
-    );
+    const filters = { type: ["container" as const], label };
+    return new AppStarts(await docker.getEvents({ filters }));
   }
 
   /**
@@ -60,7 +53,7 @@ export class AppStarts {
   /** Watches no more. */
   close(): void {
     this.lines.close();
-    this.abort.abort();
+    if (this.stream instanceof Readable) this.stream.destroy();
   }
 
   private handle({ Action, Actor, timeNano }: DockerEvent): void {

@@ -90,12 +90,12 @@ export class DrillStack {
 
   /** Starts to deploy a release. */
   deploy(tag: string, onLine?: (line: PrintedLine) => void): Deployer {
-    return this.run(["up", "--yes"], { TAG: tag }, onLine);
+    return this.run(["deploy", tag, "--yes"], onLine);
   }
 
   /** Starts to go back to a release that was live before. */
   rollback(tag: string, onLine?: (line: PrintedLine) => void): Deployer {
-    return this.run(["up", "--yes"], { TAG: tag }, onLine);
+    return this.run(["rollback", tag, "--yes"], onLine);
   }
 
   /**
@@ -138,16 +138,12 @@ export class DrillStack {
     await rm(recordFile(this.outer, this.name), { force: true });
   }
 
-  private run(
-    args: readonly string[],
-    env: Readonly<NodeJS.ProcessEnv> = {},
-    onLine?: (line: PrintedLine) => void,
-  ): Deployer {
+  private run(args: readonly string[], onLine?: (line: PrintedLine) => void): Deployer {
     return new Deployer({
       program: join(this.context.root, "mlops"),
       args: [...args, "--stack", this.name],
       cwd: this.context.root,
-      env: { ...this.context.env, ...env },
+      env: this.context.env,
       ...(onLine === undefined ? {} : { onLine }),
     });
   }

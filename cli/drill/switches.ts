@@ -1,4 +1,4 @@
-import { RELEASE_COMMANDS } from "../../components/release";
+import { RELEASE_COMMANDS } from "../../components/ledger";
 import type { Sample } from "../load/protocol";
 import type { Deployed, PrintedLine } from "./deployer";
 

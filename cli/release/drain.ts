@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
 import { nameOf, serviceContainers } from "../services";
 import { rounded } from "./gate";
+import { untilIdle } from "./idle";
 import type { DrainInput, DrainOutput } from "./input";
 
 /**
@@ -20,7 +21,12 @@ export async function drain(docker: Docker, input: DrainInput): Promise<DrainOut
     ({ Id, State }) => State === "running" && !input.containers.includes(Id),
   );
   if (old.length > 0) await delay(SETTLE_MS);
-  await Promise.all(old.map(({ Id }) => stop(docker, Id, input.stopGraceSeconds)));
+  await Promise.all(
+    old.map(async ({ Id }) => {
+      await untilIdle(docker, input.stack, Id, input.stopGraceSeconds);
+      await stop(docker, Id, input.stopGraceSeconds);
+    }),
+  );
   return {
     stopped: old.map(nameOf),
     seconds: { drain: rounded((performance.now() - begun) / 1000) },
