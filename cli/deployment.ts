@@ -17,6 +17,7 @@ import { lastGood, readReleases, type Release } from "./release/ledger";
 import { setUp, type Tools } from "./setup";
 import { recordDuration } from "./setup/durations";
 import { openStack } from "./stack";
+import { withStackLock } from "./stack-lock";
 import { loadConfig, writeStackConfig } from "./stack-config";
 import { hasChanges, summarize } from "./summary";
 
@@ -67,6 +68,15 @@ export async function deploy(caller: Context, request: DeploymentRequest): Promi
   const context: Context = { ...caller, env: { ...caller.env, ...env } };
   // In the order of their cost: what can be refused is refused before anything is touched.
   const config = loadConfig(context, name, request.config);
+  return withStackLock(context, name, retry, () => deployLocked(context, config, request));
+}
+
+async function deployLocked(
+  context: Context,
+  config: Config,
+  request: DeploymentRequest,
+): Promise<Deployed> {
+  const { stack: name, retry, env = {} } = request;
   await requireFreeSpace(context.cacheDir, SET_UP_BYTES);
   const found = await setUp(context, { retry, images: true });
   const tools: Tools = { ...found, env: { ...found.env, ...env } };
