@@ -1,18 +1,14 @@
 import type { Stack, UpOptions } from "@pulumi/pulumi/automation/index.js";
 import type { Config } from "../config";
 import type { Context } from "./context";
-import { imageSources } from "../components/platform";
-import { CommandError, messageOf } from "./errors";
-import { inspectImage } from "./images";
+import { CommandError } from "./errors";
 import { runOperation, type OperationRequest } from "./operation";
 import type { Changes, OperationProgress } from "./operation-progress";
-import { checkBeforeDeployment, keepWayBack, requireFreeSpace } from "./preflight";
+import { checkBeforeDeployment, requireFreeSpace } from "./preflight";
 import { ask } from "./prompt";
 import { recover } from "./recovery";
 import { abandonCandidates } from "./release/abandon";
-import { isHold } from "./release/hold";
-import { refuseOtherContent } from "./release/image";
-import { pruneReleases } from "./release/prune";
+import { pruneAfterDeployment } from "./release/retention";
 import { lastGood, readReleases, type Release } from "./release/ledger";
 import { setUp, type Tools } from "./setup";
 import { recordDuration } from "./setup/durations";
@@ -83,9 +79,7 @@ async function deployLocked(
   const stack = await openStack(context, tools, name, true);
   const releases = await readReleases(tools, stack);
   await request.check?.({ context, tools, stack, config, releases });
-  await checkBeforeDeployment(context, tools, config, retry);
-  await refuseChangedTag(tools, config, releases);
-  await keepWayBack(context, tools, config, releases, retry);
+  await checkBeforeDeployment(context, tools, config, releases, retry);
   await recover(context, tools, stack, request.adopt === true, retry);
   const options =
     request.config === undefined
@@ -98,22 +92,10 @@ async function deployLocked(
   try {
     progress = await apply(context, tools, stack, request, options);
   } finally {
-    await prune(context, tools, stack, config.release.keep);
+    await pruneAfterDeployment(context, tools, stack, config.release.keep);
   }
   await recordFirstDeployment(context, progress, (performance.now() - startedAt) / 1000);
   return { changes: progress.changes, outputs: progress.outputs };
-}
-
-/** The program refuses it as well; here it costs nothing. */
-async function refuseChangedTag(
-  { docker }: Tools,
-  config: Config,
-  releases: readonly Release[],
-): Promise<void> {
-  const { tag } = config.release;
-  if (tag === "") return;
-  const image = await inspectImage(docker, imageSources(config).app.reference);
-  if (image !== undefined) refuseOtherContent(releases, tag, image.Id);
 }
 
 async function apply(
@@ -139,27 +121,6 @@ async function apply(
     const live = serves ? lastGood(await readReleases(tools, stack)) : undefined;
     if (live !== undefined) context.terminal.note(`${live.tag} serves as before.`);
     throw error;
-  }
-}
-
-/** Removes images that no rollback needs any more. What goes wrong here spoils no deployment. */
-async function prune(
-  { terminal }: Context,
-  tools: Tools,
-  stack: Stack,
-  keep: number,
-): Promise<void> {
-  try {
-    const releases = await readReleases(tools, stack);
-    const { removed, notes } = await pruneReleases(tools.docker, stack.name, releases, keep);
-    const own = removed.filter(({ reference }) => !isHold(reference));
-    if (own.length === 0) return;
-    terminal.note(
-      `Removed images that no rollback needs: ${own.map(({ reference }) => reference).join(", ")}.`,
-    );
-    for (const note of notes) terminal.note(note);
-  } catch (error) {
-    terminal.note(`Old images were left: ${messageOf(error)}`);
   }
 }
 

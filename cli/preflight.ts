@@ -10,7 +10,7 @@ import { codeOf, CommandError, DiskFullError } from "./errors";
 import { bytesOfImages, inspectImage, requireImages } from "./images";
 import { requirePorts } from "./ports";
 import { holdRelease } from "./release/hold";
-import { ensureSameImage, type ReleaseImage } from "./release/image";
+import { ensureSameImage, refuseOtherContent, type ReleaseImage } from "./release/image";
 import type { Tools } from "./setup";
 
 const GIB = 2 ** 30;
@@ -24,23 +24,44 @@ const NEXT_DEPLOYMENT_BYTES = GIB;
  * are named and missing are pulled, and the release's image is held, so that no other stack of this
  * host prunes it meanwhile.
  *
- * @throws BackupAgeError, DiskFullError, PortTakenError, ImageNotFoundError, RegistryError
+ * @param releases the stack's ledger, newest first.
+ * @throws BackupAgeError, DiskFullError, PortTakenError, ImageNotFoundError, RegistryError, and
+ *   CommandError where the TAG stood for another image before.
  */
 export async function checkBeforeDeployment(
   context: Context,
   tools: Tools,
   config: Config,
+  releases: readonly ReleaseImage[],
   retry: string,
 ): Promise<void> {
-  const { docker } = tools;
   await requireRecentBackup(context, config, new Date());
   await requireDisk(context, tools, config);
-  await requirePorts(docker, config);
+  await requirePorts(tools.docker, config);
+  const { tag, registry } = config.release;
+  const release = tag === "" ? undefined : { tag, reference: releaseReference(registry, tag) };
+  if (release !== undefined) await requireSameImage(context, tools, release, releases, retry);
   await requireImages(context, tools, config, retry);
-  const { registry, tag } = config.release;
-  if (tag === "") return;
-  const { Id } = await docker.getImage(releaseReference(registry, tag)).inspect();
-  await holdRelease(docker, config.stack, tag, Id);
+  if (release !== undefined) {
+    const { Id } = await tools.docker.getImage(release.reference).inspect();
+    await holdRelease(tools.docker, config.stack, tag, Id);
+  }
+  await keepWayBack(context, tools, config, releases, retry);
+}
+
+/** A release that this stack ran before is the same image again, or none. */
+async function requireSameImage(
+  context: Context,
+  tools: Tools,
+  { tag, reference }: { readonly tag: string; readonly reference: string },
+  releases: readonly ReleaseImage[],
+  retry: string,
+): Promise<void> {
+  const known = releases.find((release) => release.tag === tag);
+  if (known === undefined) return;
+  const local = await inspectImage(tools.docker, reference);
+  if (local === undefined) await ensureSameImage(context, tools, reference, known.image, retry);
+  else refuseOtherContent(releases, tag, local.Id);
 }
 
 /**

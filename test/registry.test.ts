@@ -310,6 +310,21 @@ void describe("a deployment with a registry", () => {
     assert.match(output, /no changes/i);
   });
 
+  void it("refuses another image under the TAG, naming both, and takes the right one back", async () => {
+    const live = await imageOf(reference);
+    await docker("tag", BASE_IMAGE, reference);
+    const refused = await deploy();
+    assert.notEqual(refused.exitCode, 0, refused.output);
+    for (const image of [live, await imageOf(BASE_IMAGE)])
+      assert.ok(refused.output.includes(image), refused.output);
+    assert.equal(await imageOf(`mlops-release/${sandbox.stack}:${tag}`), live);
+    await docker("image", "rm", reference);
+    const { exitCode, output } = await deploy();
+    assert.equal(exitCode, 0, output);
+    assert.match(output, /no changes/i);
+    assert.equal(await imageOf(reference), live);
+  });
+
   void it("refuses a release that it cannot pull, with the reason, and leaves what runs", async () => {
     const missing = await sandbox.run(["deploy", "v9.9.9", "--stack", sandbox.stack], registry.env);
     assert.notEqual(missing.exitCode, 0, missing.output);

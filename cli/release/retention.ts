@@ -2,12 +2,13 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import type { Context } from "../context";
 import { messageOf } from "../errors";
 import type { Tools } from "../setup";
+import { isHold } from "./hold";
 import { readReleases } from "./ledger";
 import { pruneReleases } from "./prune";
 
 /**
- * Prunes at the end of a deployment, whether that went well or not. Never fails: what could not be
- * removed is said, and the next run tries again.
+ * Removes images that no rollback needs any more, at the end of a deployment, whether that went well
+ * or not. Spoils none: what could not be removed is said, and the next run tries again.
  *
  * @param keep number of releases that passed to keep.
  */
@@ -21,15 +22,14 @@ export async function pruneAfterDeployment(
     const releases = await readReleases(tools, stack);
     // Before the first that passes there is nothing to choose from.
     if (!releases.some(({ passed }) => passed)) return;
-    const { deletedImages, notes } = await pruneReleases(tools.docker, stack.name, releases, keep);
-    if (deletedImages.length > 0)
-      terminal.note(
-        `Removed ${deletedImages.length === 1 ? "an image" : `${deletedImages.length} images`} of releases older than the ${keep} that are kept.`,
-      );
-    for (const note of notes) terminal.note(`Pruning: ${note}`);
+    const { removed, notes } = await pruneReleases(tools.docker, stack.name, releases, keep);
+    const names = removed.map(({ reference }) => reference).filter((name) => !isHold(name));
+    if (names.length > 0)
+      terminal.note(`Removed images that no rollback needs: ${names.join(", ")}.`);
+    for (const note of notes) terminal.note(note);
   } catch (error) {
     terminal.note(
-      `Images of old releases were not pruned (${messageOf(error)}). The next deployment does it, or: ./mlops prune --stack ${stack.name}`,
+      `Old images were left: ${messageOf(error)} To try again: ./mlops prune --stack ${stack.name}`,
     );
   }
 }
