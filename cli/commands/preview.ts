@@ -1,6 +1,8 @@
 import { Command } from "commander";
 import type { Context } from "../context";
-import { runOperation } from "../operation";
+import { renderChanges } from "../preview/changes-table";
+import { worst } from "../preview/impact";
+import { previewChanges } from "../preview/preview-changes";
 import { setUp } from "../setup";
 import { openStack } from "../stack";
 import { loadConfig } from "../stack-config";
@@ -16,7 +18,9 @@ interface PreviewOptions {
 /** `./mlops preview`: what `up` would do. */
 export function previewCommand(context: Context): Command {
   return new Command("preview")
-    .description("Show what up would change, with the difference of every resource.")
+    .description(
+      "Show what up would change: the difference of every resource, and what its users notice.",
+    )
     .addOption(stackOption())
     .option("--expect-no-changes", "fail if anything would change")
     .addOption(jsonOption())
@@ -25,31 +29,30 @@ export function previewCommand(context: Context): Command {
 }
 
 async function preview(context: Context, options: PreviewOptions): Promise<void> {
+  const { terminal } = context;
   const retry = `./mlops preview --stack ${options.stack}`;
   loadConfig(context, options.stack);
   const tools = await setUp(context, { retry, images: false });
   const stack = await openStack(context, tools, options.stack, true);
-  const output: string[] = [];
-  const progress = await runOperation(
-    context,
-    tools,
-    stack,
-    { name: "Preview", title: `Previewing ${options.stack}`, retry, changesState: false },
-    (callbacks) =>
-      stack.preview({
-        ...callbacks,
-        diff: true,
-        color: options.json === undefined && context.terminal.hasColours ? "always" : "never",
-        ...(options.expectNoChanges === undefined ? {} : { expectNoChanges: true }),
-        onOutput: (text) => {
-          callbacks.onOutput(text);
-          output.push(text);
-        },
-      }),
-  );
-  if (options.json) context.terminal.printJson({ stack: options.stack, changes: progress.changes });
-  else {
-    context.terminal.print(output.join("").trim());
-    context.terminal.note(summarize(progress.changes, "planned"));
+  const { changes, counts, output } = await previewChanges(context, tools, stack, {
+    title: `Previewing ${options.stack}`,
+    retry,
+    options: {
+      diff: true,
+      color: options.json === undefined && terminal.hasColours ? "always" : "never",
+      ...(options.expectNoChanges === undefined ? {} : { expectNoChanges: true }),
+    },
+  });
+  if (options.json) {
+    terminal.printJson({
+      stack: options.stack,
+      changes: counts,
+      worst: worst(changes),
+      classes: changes,
+    });
+    return;
   }
+  terminal.print(output);
+  if (changes.length > 0) terminal.print(`\n${renderChanges(terminal, changes)}`);
+  terminal.note(summarize(counts, "planned"));
 }
