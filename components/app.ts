@@ -16,6 +16,8 @@ export interface AppArgs {
   readonly context: StackContext;
   /** Image ID of the release. */
   readonly image: pulumi.Input<string>;
+  /** Image ID that writes the secrets: not the release's, or each release would write them anew. */
+  readonly filesImage: pulumi.Input<string>;
   /** The release's tag: what the API answers as its version. */
   readonly version: string;
   readonly config: AppConfig;
@@ -65,7 +67,7 @@ export class App extends pulumi.ComponentResource {
       {
         context,
         service: "app",
-        image: args.image,
+        image: args.filesImage,
         user: USER,
         files: {
           postgres_password: args.database.password,

@@ -57,9 +57,10 @@ export class Platform extends pulumi.ComponentResource {
       { context, image: image("redis"), exporterImage, config: config.redis },
       child,
     );
+    const nginxImage = image("nginx");
     const nginx = new Nginx(
       `${name}-nginx`,
-      { context, image: image("nginx"), exporterImage, config: config.nginx },
+      { context, image: nginxImage, exporterImage, config: config.nginx },
       child,
     );
     const mlflow = new Mlflow(
@@ -86,6 +87,7 @@ export class Platform extends pulumi.ComponentResource {
       {
         context,
         image: appImage,
+        filesImage: nginxImage,
         version: this.version,
         config: config.app,
         logLevel: config.log.level,

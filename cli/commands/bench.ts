@@ -70,7 +70,8 @@ async function bench(context: Context, options: BenchOptions): Promise<void> {
       setUp: await readDurations(context),
     }),
   );
-  if (options.write) await updateDocument(join(context.root, DOCUMENT), "bench", markdownOf(results));
+  if (options.write)
+    await updateDocument(join(context.root, DOCUMENT), "bench", markdownOf(results));
   if (options.json) {
     context.terminal.printJson(results);
     return;

@@ -5,6 +5,7 @@ import { CommandError } from "../errors";
 import { runOperation, type OperationRequest } from "../operation";
 import { ask } from "../prompt";
 import { recover } from "../recovery";
+import { keepLedger } from "../release/kept-ledger";
 import { setUp, type Tools } from "../setup";
 import { openStack, runPulumi } from "../stack";
 import { withStackLock } from "../stack-lock";
@@ -49,9 +50,9 @@ async function down(context: Context, options: DownOptions, retry: string): Prom
   await requireDataVolumes(tools, name, deleted);
   for (const volume of deleted) await confirmDeletion(context, volume);
   await recover(context, tools, stack, false, retry);
-  const kept = (await readState(tools, stack)).resources.filter(
-    (resource) => isDataVolume(resource) || isPassword(resource),
-  );
+  const state = await readState(tools, stack);
+  await keepLedger(context, name, state);
+  const kept = state.resources.filter((resource) => isDataVolume(resource) || isPassword(resource));
   const request: OperationRequest = {
     name: "Removal",
     title: `Taking down ${name}`,

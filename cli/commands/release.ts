@@ -7,6 +7,7 @@ import { checkRelease } from "../release/check";
 import { drain } from "../release/drain";
 import { passGate } from "../release/gate";
 import type { CheckInput, DrainInput, GateInput, RecordInput, SwitchInput } from "../release/input";
+import { keptLedger } from "../release/kept-ledger";
 import { recordPassage } from "../release/record";
 import { makeLive } from "../release/switch";
 import { loadConfig } from "../stack-config";
@@ -29,9 +30,19 @@ export function releaseCommand(context: Context): Command {
 async function run(context: Context, step: StepName): Promise<unknown> {
   const docker = await connectDocker(context.env);
   const input = await json(process.stdin);
+  const previous = async (
+    stack: string,
+    memory: "check" | "record",
+  ): Promise<readonly unknown[]> => {
+    // Pulumi's command resource gives a command back what it printed the last time.
+    const stdout = context.env["PULUMI_COMMAND_STDOUT"] ?? "";
+    return stdout === "" ? keptLedger(context, stack, memory) : (JSON.parse(stdout) as unknown[]);
+  };
   switch (step) {
-    case "check":
-      return checkRelease(docker, input as CheckInput, previous(context) as Attempt[]);
+    case "check": {
+      const begun = input as CheckInput;
+      return checkRelease(docker, begun, (await previous(begun.stack, "check")) as Attempt[]);
+    }
     case "gate":
       return passGate(docker, context.env, input as GateInput);
     case "switch": {
@@ -41,13 +52,9 @@ async function run(context: Context, step: StepName): Promise<unknown> {
     }
     case "drain":
       return drain(docker, input as DrainInput);
-    case "record":
-      return recordPassage(docker, input as RecordInput, previous(context) as Passage[]);
+    case "record": {
+      const passed = input as RecordInput;
+      return recordPassage(docker, passed, (await previous(passed.stack, "record")) as Passage[]);
+    }
   }
-}
-
-/** What the same step printed the last time it ran: Pulumi's command resource gives it back. */
-function previous(context: Context): unknown {
-  const stdout = context.env["PULUMI_COMMAND_STDOUT"] ?? "";
-  return stdout === "" ? [] : (JSON.parse(stdout) as unknown);
 }

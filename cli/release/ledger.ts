@@ -33,10 +33,10 @@ export function lastGood(releases: readonly Release[]): Release | undefined {
 }
 
 /** What a command of the release printed: a JSON array. */
-function printed(state: State, name: string): unknown {
+export function printed(state: State, name: string): readonly unknown[] {
   const command = state.resources.find(
     ({ type, urn }) => type === "command:local:Command" && urn.endsWith(`-${name}`),
   );
   const stdout = command?.outputs?.["stdout"];
-  return typeof stdout === "string" && stdout !== "" ? (JSON.parse(stdout) as unknown) : [];
+  return typeof stdout === "string" && stdout !== "" ? (JSON.parse(stdout) as unknown[]) : [];
 }
