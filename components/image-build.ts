@@ -92,3 +92,12 @@ export function buildCommand(request: BuildRequest): string {
     build,
   ].join("\n");
 }
+
+/**
+ * Shell command that pulls an image unless it is there, by the Docker client: it knows the logins that
+ * `docker login` has kept.
+ */
+export function pullCommand(reference: string): string {
+  const name = quote(reference);
+  return `docker image inspect ${name} >/dev/null 2>&1 || docker pull --quiet ${name}`;
+}

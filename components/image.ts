@@ -1,7 +1,7 @@
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { buildCommand, CONTENT_LABEL, contextHash } from "./image-build";
+import { buildCommand, CONTENT_LABEL, contextHash, pullCommand } from "./image-build";
 
 /** Where an image comes from: a folder of this project, or a reference that can be pulled. */
 export type ImageSource =
@@ -47,29 +47,32 @@ export class Image extends pulumi.ComponentResource {
     super("mlops:docker:Image", name, {}, opts);
     const { source } = args;
     this.reference = source.reference;
-    const dependsOn =
+    const bring =
       source.kind === "build"
-        ? [
-            new command.local.Command(
-              `${name}-build`,
-              {
-                create: buildCommand({
-                  context: source.context,
-                  reference: source.reference,
-                  labels: { [CONTENT_LABEL]: source.content },
-                }),
-                environment: { DOCKER_BUILDKIT: "1" },
-                triggers: [source.reference],
-              },
-              { parent: this },
-            ),
-          ]
-        : [];
+        ? new command.local.Command(
+            `${name}-build`,
+            {
+              create: buildCommand({
+                context: source.context,
+                reference: source.reference,
+                labels: { [CONTENT_LABEL]: source.content },
+              }),
+              environment: { DOCKER_BUILDKIT: "1" },
+              triggers: [source.reference],
+            },
+            { parent: this },
+          )
+        : // The provider would pull as well, but knows no login except one that is kept in the state.
+          new command.local.Command(
+            `${name}-pull`,
+            { create: pullCommand(source.reference) },
+            { parent: this },
+          );
     const image = new docker.RemoteImage(
       name,
       { name: source.reference, keepLocally: true },
       // The provider would forget the old image first, and Pulumi then delete all that runs from it.
-      { parent: this, dependsOn, deleteBeforeReplace: false },
+      { parent: this, dependsOn: [bring], deleteBeforeReplace: false },
     );
     this.imageId = image.imageId;
     this.registerOutputs({ imageId: this.imageId, reference: this.reference });

@@ -38,6 +38,11 @@ void describe("Platform", async () => {
       stack.find("docker:index/remoteImage:RemoteImage", "image-app").inputs.name,
       "registry.example.com/team/mlops-app:v1.2.0",
     );
+    // By the Docker client: a login for the provider would be kept in the state.
+    assert.match(
+      String(stack.find("command:local:Command", "image-app-pull").inputs.create),
+      /docker pull --quiet registry\.example\.com\/team\/mlops-app:v1\.2\.0$/,
+    );
     const envs = stack.container("app-0").inputs.envs as string[];
     assert.ok(envs.includes("APP_VERSION=v1.2.0"));
   });
@@ -55,6 +60,7 @@ void describe("Platform", async () => {
       .filter((resource) => !resource.startsWith("mlops:"));
     assert.deepEqual(changed.sort(), [
       "command:local:Command mlops-prod-app-migrate",
+      "command:local:Command mlops-prod-image-app-pull",
       ...["check", "drain", "gate", "record", "switch"].map(
         (step) => `command:local:Command mlops-prod-release-${step}`,
       ),

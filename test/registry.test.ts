@@ -14,6 +14,7 @@ import { BASE_IMAGE } from "../cli/setup/base-image";
 import { testBed } from "../cli/testing/context";
 import { makeImage, removeImages } from "../cli/testing/images";
 import { testTools } from "../cli/testing/tools";
+import { pullCommand } from "../components/image-build";
 import { Registry } from "./registry";
 import { docker, runProgram, Sandbox, type Ended } from "./sandbox";
 
@@ -210,7 +211,7 @@ void describe("./mlops build with a registry that wants a login", () => {
   });
 });
 
-void describe("ensureSameImage with a registry", () => {
+void describe("an image that is only in the registry", () => {
   let registry: Registry;
   before(async () => {
     registry = await Registry.create();
@@ -257,6 +258,20 @@ void describe("ensureSameImage with a registry", () => {
       ensureSameImage(context, tools, reference, image, RETRY),
       /neither on this host nor in the registry/,
     );
+  });
+
+  void it("is pulled with the user's login by a plain pulumi up as well", async (test) => {
+    const { tools, reference, image } = await pushed(test, "v6");
+    const pull = (): Promise<Ended> =>
+      runProgram("sh", ["-c", pullCommand(reference)], {
+        env: { ...process.env, ...registry.env },
+      });
+    const { exitCode, output } = await pull();
+    assert.equal(exitCode, 0, output);
+    assert.equal((await inspectImage(tools.docker, reference))?.Id, image);
+    await registry.stop();
+    assert.equal((await pull()).exitCode, 0, "nothing is asked for an image that is here");
+    await registry.start();
   });
 
   void it("knows the size of an image before it is pulled, as the sum of its layers", async (test) => {

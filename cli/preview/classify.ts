@@ -76,7 +76,7 @@ const COMMANDS: readonly (readonly [
   component: string,
   judgement: (change: Change) => Judgement,
 ])[] = [
-  ["mlops:docker:Image", () => harmless("builds an image unless it is there")],
+  ["mlops:docker:Image", () => harmless("builds or pulls an image unless it is there")],
   ["mlops:docker:Job", job],
   [
     "mlops:storage:FilesVolume",
