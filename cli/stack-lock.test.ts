@@ -200,7 +200,8 @@ void describe("withStackLock", TIMEOUT, () => {
     for (const again of ["the first time", "and the next"]) {
       const error = await attempt(context);
       assert.ok(error instanceof StackLockedError, again);
-      assert.ok(error.message.includes(`Pulumi (process ${orphan.pid} on`), error.message);
+      const owner = `${userInfo().username} (Pulumi, process ${orphan.pid} on ${hostname()})`;
+      assert.ok(error.message.includes(owner), error.message);
     }
     const ended = once(orphan, "exit");
     orphan.kill();

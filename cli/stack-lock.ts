@@ -9,6 +9,7 @@ import {
   realpath,
   rename,
   rm,
+  stat,
   writeFile,
 } from "node:fs/promises";
 import { hostname, userInfo } from "node:os";
@@ -205,6 +206,13 @@ async function removeLitter(folder: string, name: string): Promise<void> {
   }
 }
 
+/** Name of the user that a process belongs to, or the number where it is another's. */
+async function ownerOf(pid: number): Promise<string> {
+  const { uid } = await stat(`/proc/${pid}`);
+  const self = userInfo();
+  return uid === self.uid ? self.username : `user ${uid}`;
+}
+
 /** Pulumi's commands that change a stack. */
 const CHANGING = /^(up|update|destroy|refresh|import)$/;
 
@@ -230,9 +238,14 @@ async function refuseRunningPulumi(
     const since = await startTime(pid);
     if (folder !== root || since === undefined) continue;
     const left = dead === undefined ? "" : ` that outlives the command of ${describe(dead)},`;
-    throw new StackLockedError(stack, `Pulumi (process ${pid} on ${hostname()})${left}`, since, {
-      isElsewhere: false,
-      removal: `kill ${pid}`,
-    });
+    throw new StackLockedError(
+      stack,
+      `${await ownerOf(pid)} (Pulumi, process ${pid} on ${hostname()})${left}`,
+      since,
+      {
+        isElsewhere: false,
+        removal: `kill ${pid}`,
+      },
+    );
   }
 }

@@ -2,6 +2,19 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { config as loadDotenv } from "dotenv";
 import { ConfigFileError } from "./error";
 
+/** The variables that come before a stack's own configuration. */
+export const VARIABLES = [
+  "TAG",
+  "REGISTRY",
+  "MODE",
+  "CANARY",
+  "CACHE_TTL",
+  "CACHE_MAX_SIZE",
+] as const;
+
+/** One of {@link VARIABLES}. */
+export type Variable = (typeof VARIABLES)[number];
+
 /** Environment variables of the process, with those of `.env` beneath them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 

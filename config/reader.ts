@@ -1,4 +1,5 @@
 import { distance } from "fastest-levenshtein";
+import type { Variable } from "./environment";
 import { ConfigError, type ConfigProblem } from "./error";
 
 /** Raw configuration of one stack, wherever it was read from. */
@@ -32,7 +33,7 @@ export class ConfigReader {
   constructor(readonly source: ConfigSource) {}
 
   /** Text; an environment variable of the given name comes first. */
-  text(key: string, variable?: string): string {
+  text(key: string, variable?: Variable): string {
     this.known.add(key);
     const fromEnvironment = variable === undefined ? undefined : this.source.environment[variable];
     if (fromEnvironment !== undefined && fromEnvironment !== "") return fromEnvironment;
@@ -45,7 +46,7 @@ export class ConfigReader {
   }
 
   /** Text that must match a pattern. */
-  pattern(key: string, pattern: RegExp, expected: string, variable?: string): string {
+  pattern(key: string, pattern: RegExp, expected: string, variable?: Variable): string {
     const value = this.text(key, variable);
     if (!pattern.test(value))
       this.report(
@@ -60,7 +61,7 @@ export class ConfigReader {
   oneOf<Word extends string>(
     key: string,
     words: readonly [Word, ...Word[]],
-    variable?: string,
+    variable?: Variable,
   ): Word {
     const value = this.text(key, variable);
     const word = words.find((candidate) => candidate === value);
@@ -75,7 +76,7 @@ export class ConfigReader {
   }
 
   /** A whole number. */
-  integer(key: string, range: Range, variable?: string): number {
+  integer(key: string, range: Range, variable?: Variable): number {
     const text = this.text(key, variable);
     if (!/^-?\d+$/.test(text)) return this.misfit(key, text, "a whole number", range);
     return this.within(key, text, Number(text), range);

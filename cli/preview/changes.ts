@@ -1,3 +1,4 @@
+import { digest } from "./digest";
 import type { EngineEvent, StepEventMetadata } from "@pulumi/pulumi/automation/index.js";
 
 /** What the engine would do with a resource. */
@@ -15,6 +16,8 @@ export interface Change {
   readonly isStopFirst: boolean;
   /** Top-level inputs that differ, sorted; empty where the engine does not say. */
   readonly differs: readonly string[];
+  /** Digest of the inputs that it would get, secrets left out. */
+  readonly inputs: string;
   /** Docker labels before and after; empty for what has none. */
   readonly labels: Readonly<Record<string, string>>;
   /** Whether deleting the resource leaves the real thing in place. */
@@ -79,6 +82,7 @@ function changeOf(
       position("delete-replaced") !== -1 &&
       position("delete-replaced") < position("create-replacement"),
     differs: differing(step),
+    inputs: digest(step.new?.inputs ?? {}),
     labels: labelsOf(step),
     isRetained: (state as { readonly retainOnDelete?: boolean }).retainOnDelete === true,
     runsOnDeletion: step.old?.inputs["delete"] !== undefined,

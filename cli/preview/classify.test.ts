@@ -138,6 +138,7 @@ const CONTAINER: Change = {
   operation: "replace",
   isStopFirst: true,
   differs: ["image"],
+  inputs: "",
   labels: { "mlops.service": "nginx" },
   isRetained: false,
   runsOnDeletion: false,

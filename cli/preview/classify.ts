@@ -1,4 +1,5 @@
 import type { Change } from "./changes";
+import { digest } from "./digest";
 import { containerImpact } from "./container-impact";
 import { unknown, type Judgement } from "./impact";
 
@@ -10,13 +11,16 @@ export interface ClassifiedChange extends Judgement {
   readonly operation: string;
   /** Top-level inputs that differ. */
   readonly differs: readonly string[];
+  /** Digest of all that is known of the change: equal for equal changes. */
+  readonly fingerprint: string;
 }
 
 /** Judges every change of a preview by what the engine says of it. */
 export function classify(changes: readonly Change[]): readonly ClassifiedChange[] {
   return changes.map((change) => {
     const { urn, name, type, operation, differs } = change;
-    return { urn, name, type, operation, differs, ...judge(change) };
+    const fingerprint = digest(change);
+    return { urn, name, type, operation, differs, fingerprint, ...judge(change) };
   });
 }
 
