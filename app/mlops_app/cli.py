@@ -1,4 +1,4 @@
-"""The image's commands: `serve`, `migrate`, `train`."""
+"""The image's commands: `serve`, `migrate`, `train`, `model`."""
 
 import json
 import signal
@@ -60,6 +60,34 @@ def train(inverse_regularization: float) -> None:
     settings = _begin()
     result = run(settings, Parameters(inverse_regularization), _print)
     _print({"event": "result", **result})
+
+
+@commands.group()
+def model() -> None:
+    """Look at the registered versions of the model, or serve an earlier one."""
+
+
+@model.command("list")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+def list_versions(limit: int) -> None:
+    """Print the newest versions as JSON, and which of them is served."""
+    from mlops_app.model_list import list_versions as run
+
+    settings = _begin()
+    _print({"event": "result", **run(settings, limit, _print)})
+
+
+@model.command()
+@click.argument("version", required=False)
+def rollback(version: str | None) -> None:
+    """Serve VERSION, or else the version that was served before, and wait until all apps do.
+
+    Prints one JSON object per step, the result last.
+    """
+    from mlops_app.model_rollback import roll_back as run
+
+    settings = _begin()
+    _print({"event": "result", **run(settings, version, _print)})
 
 
 def _begin() -> Settings:

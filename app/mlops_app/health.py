@@ -1,5 +1,6 @@
 """Health for orchestrators, proxies and people."""
 
+import dataclasses
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -30,7 +31,7 @@ def missing(runtime: Runtime) -> tuple[list[str], str | None]:
         detail = runtime.mlflow.describe()["detail"]
         return ["mlflow"], f"MLflow at {settings.mlflow_tracking_uri} does not answer: {detail}"
     if store.refused is not None:
-        return ["model"], store.refused
+        return ["model"], store.refused.reason
     if store.registry_empty:
         return ["model"], (
             f"no version of model '{settings.model_name}' carries the alias "
@@ -102,7 +103,8 @@ async def health(runtime: RuntimeDependency) -> JSONResponse:
     or `unavailable` (with status code 503).
     """
     names, reason = missing(runtime)
-    whole = all(item.is_up for item in runtime.dependencies) and runtime.store.refused is None
+    refused = runtime.store.refused
+    whole = all(item.is_up for item in runtime.dependencies) and refused is None
     status = "unavailable" if names else "ok" if whole else "degraded"
     return JSONResponse(
         {
@@ -110,9 +112,10 @@ async def health(runtime: RuntimeDependency) -> JSONResponse:
             "live": True,
             "ready": runtime.ready,
             "missing": names,
-            "reason": reason if reason is not None else runtime.store.refused,
+            "reason": refused.reason if reason is None and refused is not None else reason,
             "version": runtime.settings.app_version,
             "model": _current(runtime),
+            "refused": None if refused is None else dataclasses.asdict(refused),
             "dependencies": {item.name: item.describe() for item in runtime.dependencies},
         },
         status_code=503 if names else 200,

@@ -1,6 +1,7 @@
 """Follows the alias: loads what it names off the event loop, then swaps it in."""
 
 import asyncio
+from dataclasses import dataclass
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
@@ -15,6 +16,14 @@ log = logger(__name__)
 
 # First pause after a failed look-up, in seconds; it doubles up to the poll interval.
 FIRST_BACKOFF = 0.5
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why the version that the alias names is not served."""
+
+    version: str
+    reason: str
 
 
 class ModelStore:
@@ -32,7 +41,7 @@ class ModelStore:
     ) -> None:
         self.current: LoadedModel | None = None
         self.registry_empty = False
-        self.refused: str | None = None
+        self.refused: Refusal | None = None
         self._settings = settings
         self._registry = registry
         self._mlflow = mlflow
@@ -103,11 +112,13 @@ class ModelStore:
         )
 
     def _refuse(self, version: ModelVersion, error: Exception) -> None:
-        refused = f"version {version.version} cannot be served: {describe(error)}"
+        refused = Refusal(
+            version.version, f"version {version.version} cannot be served: {describe(error)}"
+        )
         self._metrics.model_loads.labels(result="refused").inc()
         # It is tried again at each poll, since the cause may be a full disk; told once.
         if refused != self.refused:
-            log.error("model refused", reason=refused, exc_info=error)
+            log.error("model refused", reason=refused.reason, exc_info=error)
         self.refused = refused
 
     def _set_info(self, version: ModelVersion, value: int) -> None:

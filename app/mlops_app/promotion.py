@@ -8,6 +8,7 @@ import pandas as pd
 from mlflow import MlflowClient
 from sklearn.metrics import balanced_accuracy_score
 
+from mlops_app.champion import move_alias
 from mlops_app.dataset import Labels
 from mlops_app.dependency import describe
 from mlops_app.errors import UserError
@@ -85,11 +86,14 @@ def promote(  # noqa: PLR0913, PLR0917  (what is compared, with what, on what)
                 score=score,
                 champion_score=champion_score,
             )
-    client.set_registered_model_alias(settings.model_name, settings.model_alias, version)
+    previous = None if champion is None else str(champion.version)
+    move_alias(
+        client, settings.model_name, settings.model_alias, version=version, previous=previous
+    )
     return Promotion(
         promoted=True,
         version=version,
-        previous=None if champion is None else str(champion.version),
+        previous=previous,
         score=score,
         champion_score=champion_score,
     )

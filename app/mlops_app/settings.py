@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     redis_password_file: Path = Path("/run/secrets/redis_password")
     secret_key_file: Path = Path("/run/secrets/secret_key")
 
+    app_url: str = Field(
+        default="http://app:8000", description="name that all copies of the app share, for jobs"
+    )
     mlflow_tracking_uri: str = "http://mlflow:5000"
     model_name: str = Field(default="reference", min_length=1)
     model_alias: str = Field(default="champion", min_length=1)

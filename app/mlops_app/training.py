@@ -8,9 +8,6 @@ import hashlib
 import logging
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,14 +31,13 @@ from mlops_app.golden import record_golden
 from mlops_app.promotion import METRIC, Promotion, promote
 from mlops_app.registry import configure_client
 from mlops_app.settings import Settings
+from mlops_app.steps import Report, Steps
 
 # A training job can afford to wait for a server that is just restarting.
 RETRIES = 3
 TIMEOUT_SECONDS = 60
 
 POSITIVE_LABEL = "malignant"
-
-type Report = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ def train(settings: Settings, parameters: Parameters, report: Report) -> dict[st
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     # The image has no pip, so MLflow cannot note its version in a Conda file that nobody reads.
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
-    step = _Steps(settings, report)
+    step = Steps(settings, report)
     with step("connect to MLflow"):
         mlflow.set_experiment(settings.model_name)
     with step("load data"):
@@ -128,30 +124,6 @@ def evaluate(pipeline: Pipeline, data: Dataset) -> dict[str, float]:
             roc_auc_score(data.test_labels == POSITIVE_LABEL, probabilities[:, positive])
         ),
     }
-
-
-class _Steps:
-    """Reports each step's end and time, and turns MLflow's errors into one that names the step."""
-
-    def __init__(self, settings: Settings, report: Report) -> None:
-        self._uri = settings.mlflow_tracking_uri
-        self._report = report
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        self._report({"event": "started", "step": name})
-        started = time.perf_counter()
-        try:
-            yield
-        except MlflowException as error:
-            raise UserError(
-                f"MLflow at {self._uri} failed at the step '{name}': {describe(error)}. Check that "
-                "it is up, that this container is on its network, and that its list of allowed "
-                "hosts has this address; then run the training again."
-            ) from None
-        self._report(
-            {"event": "done", "step": name, "seconds": round(time.perf_counter() - started, 3)}
-        )
 
 
 def _register(

@@ -51,13 +51,20 @@ class RunningApp:
     """`python -m mlops_app serve` on a port of its own; its output goes to a file."""
 
     def __init__(
-        self, environment: Mapping[str, str], output: Path, directory: Path | None = None
+        self,
+        environment: Mapping[str, str],
+        output: Path,
+        directory: Path | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = None,
     ) -> None:
-        self.port = free_port()
-        self.environment = {**environment, "HOST": "127.0.0.1", "PORT": str(self.port)}
+        self.port = free_port() if port is None else port
+        self.environment = {**environment, "HOST": host, "PORT": str(self.port)}
+        self.url = f"http://{host}:{self.port}"
         self._output = output
         self._directory = directory
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+        self.client = httpx.Client(base_url=self.url, timeout=30)
 
     def __enter__(self) -> Self:
         with self._output.open("wb") as output:

@@ -194,7 +194,7 @@ def test_help_has_an_example() -> None:
 
     assert run.returncode == 0
     assert "Example:" in run.stdout
-    for name in ("serve", "migrate", "train"):
+    for name in ("serve", "migrate", "train", "model"):
         assert name in run.stdout
 
 

@@ -123,6 +123,8 @@ def test_an_equal_version_is_no_worse(services: Settings, trained: Trained, name
     assert result["champion"]["score"] == result["champion"]["previous_score"]
     assert result["champion"]["previous_version"] == "1"
     assert champion(name) == result["version"] == "2"
+    tags = MlflowClient().get_model_version(name, "2").tags
+    assert tags["mlops.previous.champion"] == "1"
 
 
 def test_a_worse_version_is_registered_but_not_champion(

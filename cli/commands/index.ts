@@ -7,6 +7,7 @@ import { downCommand } from "./down";
 import { drillCommand } from "./drill";
 import { envCommand } from "./env";
 import { logsCommand } from "./logs";
+import { modelCommand } from "./model";
 import { predictCommand } from "./predict";
 import { previewCommand } from "./preview";
 import { promoteCommand } from "./promote";
@@ -28,6 +29,7 @@ export const commands: readonly ((context: Context) => Command)[] = [
   statusCommand,
   logsCommand,
   trainCommand,
+  modelCommand,
   predictCommand,
   buildImageCommand,
   deployCommand,
