@@ -5,6 +5,9 @@ import { CommandError } from "./errors";
 import { runOperation, type OperationRequest } from "./operation";
 import type { Changes, OperationProgress } from "./operation-progress";
 import { checkBeforeDeployment, requireFreeSpace } from "./preflight";
+import { renderChanges } from "./preview/changes-table";
+import { requireAllowedDataChanges } from "./preview/data-changes";
+import { previewChanges } from "./preview/preview-changes";
 import { ask } from "./prompt";
 import { recover } from "./recovery";
 import { abandonCandidates } from "./release/abandon";
@@ -33,6 +36,8 @@ export interface DeploymentRequest {
   readonly yes?: boolean;
   /** Whether a state without resources takes over what runs under the stack's name. @default false */
   readonly adopt?: boolean;
+  /** Whether changes may touch data that the stack protects. @default false */
+  readonly allowData?: boolean;
   /** Looks at what is known before anything is changed, and throws to stop. @default nothing */
   readonly check?: (ready: ReadyDeployment) => Promise<void>;
 }
@@ -78,15 +83,15 @@ async function deployLocked(
   const tools: Tools = { ...found, env: { ...found.env, ...env } };
   const stack = await openStack(context, tools, name, true);
   const releases = await readReleases(tools, stack);
-  await request.check?.({ context, tools, stack, config, releases });
+  const ready: ReadyDeployment = { context, tools, stack, config, releases };
+  await request.check?.(ready);
   await checkBeforeDeployment(context, tools, config, releases, retry);
   await recover(context, tools, stack, request.adopt === true, retry);
   const options =
     request.config === undefined
       ? {}
       : { configFile: await writeStackConfig(context, name, request.config) };
-  if (context.terminal.isInteractive && process.stdin.isTTY && request.yes !== true)
-    await confirm(context, tools, stack, retry, options);
+  await review(ready, request, options);
   const startedAt = performance.now();
   let progress: OperationProgress;
   try {
@@ -161,28 +166,34 @@ async function recordFirstDeployment(
   await recordDuration(context, deployment, seconds);
 }
 
-/** Asks before anything that exists is replaced or deleted; what is only new needs no question. */
-async function confirm(
-  context: Context,
-  tools: Tools,
-  stack: Stack,
-  retry: string,
+/**
+ * Looks at what would change before it does: what touches data has to have been asked for, and a
+ * person at a terminal is asked before anything that exists is replaced or deleted.
+ */
+async function review(
+  ready: ReadyDeployment,
+  request: DeploymentRequest,
   options: UpOptions,
 ): Promise<void> {
-  const request: OperationRequest = {
-    name: "Preview",
+  const { context, tools, stack, config } = ready;
+  const { terminal } = context;
+  const allowData = request.allowData === true;
+  const asks = terminal.isInteractive && process.stdin.isTTY && request.yes !== true;
+  if (!asks && (allowData || !config.data.protect)) return;
+  const { changes, counts } = await previewChanges(context, tools, stack, {
     title: `Looking what changes in ${stack.name}`,
-    retry,
-    changesState: false,
-  };
-  const { changes } = await runOperation(context, tools, stack, request, (callbacks) =>
-    stack.preview({ ...options, ...callbacks }),
-  );
-  if (!touchesExisting(changes)) return;
-  context.terminal.note(`${summarize(changes, "planned")} ./mlops preview shows each difference.`);
-  const answer = await ask(context.terminal, "Go on? [y/N] ");
+    retry: request.retry,
+    options,
+  });
+  requireAllowedDataChanges(config, changes, allowData);
+  if (!asks || !touchesExisting(counts)) return;
+  terminal.note(renderChanges(terminal, changes));
+  const answer = await ask(terminal, "Go on? [y/N] ");
   if (!/^y(es)?$/i.test(answer))
-    throw new CommandError("Not confirmed; nothing was changed.", `To go on: ${retry} --yes`);
+    throw new CommandError(
+      "Not confirmed; nothing was changed.",
+      `To go on: ${request.retry} --yes`,
+    );
 }
 
 const touchesExisting = (changes: Changes): boolean =>

@@ -1,12 +1,13 @@
 import { Command } from "commander";
 import type { Context } from "../context";
 import { deploy, reportDeployment } from "../deployment";
-import { examples, jsonOption, stackOption, yesOption } from "./options";
+import { allowDataOption, examples, jsonOption, stackOption, yesOption } from "./options";
 
 interface DeployOptions {
   readonly stack: string;
   readonly canary?: string;
   readonly yes?: true;
+  readonly allowData?: true;
   readonly json?: true;
 }
 
@@ -21,6 +22,7 @@ export function deployCommand(context: Context): Command {
     .addOption(stackOption())
     .option("--canary <share>", "try it on a share of the requests first, such as 10%")
     .addOption(yesOption())
+    .addOption(allowDataOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",
@@ -29,12 +31,13 @@ export function deployCommand(context: Context): Command {
         "./mlops deploy v1.1.0 --stack prod --canary 10%",
       ),
     )
-    .action(async (tag: string, { stack, canary, yes, json }: DeployOptions) => {
+    .action(async (tag: string, { stack, canary, yes, allowData, json }: DeployOptions) => {
       const deployed = await deploy(context, {
         stack,
         retry: `./mlops deploy ${tag} --stack ${stack}`,
         env: { TAG: tag, ...(canary === undefined ? {} : { CANARY: canary }) },
         yes: yes === true,
+        allowData: allowData === true,
       });
       reportDeployment(context, stack, deployed, json === true);
     });

@@ -8,6 +8,10 @@ export const stackOption = (): Option =>
 export const yesOption = (): Option =>
   new Option("-y, --yes", "do not ask before something that runs is replaced or deleted");
 
+/** `--allow-data`, for commands that deploy. */
+export const allowDataOption = (): Option =>
+  new Option("--allow-data", "let changes touch data that the stack protects");
+
 /** `--json`, for commands that print data. */
 export const jsonOption = (): Option => new Option("--json", "print the result as JSON");
 

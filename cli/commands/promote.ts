@@ -7,13 +7,14 @@ import { ensureSameImage } from "../release/image";
 import { lastGood, readReleases } from "../release/ledger";
 import { setUp } from "../setup";
 import { openStack } from "../stack";
-import { examples, jsonOption, yesOption } from "./options";
+import { allowDataOption, examples, jsonOption, yesOption } from "./options";
 
 interface PromoteOptions {
   readonly from: string;
   readonly to: string;
   readonly canary?: string;
   readonly yes?: true;
+  readonly allowData?: true;
   readonly json?: true;
 }
 
@@ -25,6 +26,7 @@ export function promoteCommand(context: Context): Command {
     .requiredOption("--to <stack>", "stack that gets it")
     .option("--canary <share>", "try it on a share of the requests first, such as 10%")
     .addOption(yesOption())
+    .addOption(allowDataOption())
     .addOption(jsonOption())
     .addHelpText("after", examples("./mlops promote --from staging --to prod"))
     .action((options: PromoteOptions) => promote(context, options));
@@ -32,7 +34,7 @@ export function promoteCommand(context: Context): Command {
 
 async function promote(
   context: Context,
-  { from, to, canary, yes, json }: PromoteOptions,
+  { from, to, canary, yes, allowData, json }: PromoteOptions,
 ): Promise<void> {
   const retry = `./mlops promote --from ${from} --to ${to}`;
   if (from === to)
@@ -47,6 +49,7 @@ async function promote(
     retry,
     env: { TAG: release.tag, ...(canary === undefined ? {} : { CANARY: canary }) },
     yes: yes === true,
+    allowData: allowData === true,
     check: async (ready) => {
       const reference = releaseReference(ready.config.release.registry, release.tag);
       await ensureSameImage(ready.context, ready.tools, reference, release.image, retry);

@@ -8,11 +8,12 @@ import { ensureSameImage } from "../release/image";
 import { lastGood, readReleases, type Release } from "../release/ledger";
 import { setUp } from "../setup";
 import { openStack } from "../stack";
-import { examples, jsonOption, stackOption, yesOption } from "./options";
+import { allowDataOption, examples, jsonOption, stackOption, yesOption } from "./options";
 
 interface RollbackOptions {
   readonly stack: string;
   readonly yes?: true;
+  readonly allowData?: true;
   readonly json?: true;
 }
 
@@ -26,6 +27,7 @@ export function rollbackCommand(context: Context): Command {
     .argument("[tag]", "tag of the release (default: the one before the release that is live)")
     .addOption(stackOption())
     .addOption(yesOption())
+    .addOption(allowDataOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",
@@ -37,7 +39,7 @@ export function rollbackCommand(context: Context): Command {
 async function rollback(
   context: Context,
   tag: string | undefined,
-  { stack: name, yes, json }: RollbackOptions,
+  { stack: name, yes, allowData, json }: RollbackOptions,
 ): Promise<void> {
   const retry = `./mlops rollback ${tag === undefined ? "" : `${tag} `}--stack ${name}`;
   const tools = await setUp(context, { retry, images: false });
@@ -56,6 +58,7 @@ async function rollback(
     },
     config,
     yes: yes === true,
+    allowData: allowData === true,
     check: async (ready) => {
       const reference = releaseReference(ready.config.release.registry, target.tag);
       await ensureSameImage(ready.context, ready.tools, reference, target.image, retry);
