@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { connect, type TLSSocket } from "node:tls";
 import { after, before, describe, it } from "node:test";
+import { exampleOf } from "../cli/commands/predict";
 import { dockerClient } from "../cli/docker";
 import { buildDrillRelease, type Fault } from "../cli/drill/releases";
 import { PublicApi } from "../cli/public-api";
@@ -154,10 +157,23 @@ void describe("a release that must not go live", () => {
     traffic.assertServed();
   });
 
-  void it("does not stand in the way of the next that works, and of going back", async () => {
-    const next = await deploy(await build("next", "none"));
+  void it("does not stand in the way of the next that works, by plain pulumi, nor of going back", async () => {
+    const tag = await build("next", "none");
+    const tools = JSON.parse((await sandbox.run(["env", "--json"])).stdout) as NodeJS.ProcessEnv;
+    const { rows } = await exampleOf(api, sandbox.stack);
+    const upload = new SlowUpload(api, JSON.stringify({ rows }));
+    const next = await runProgram(
+      "pulumi",
+      ["up", "--yes", "--skip-preview", "--non-interactive", "--stack", sandbox.stack],
+      { cwd: sandbox.root, env: { ...process.env, ...tools, TAG: tag } },
+    );
     assert.equal(next.exitCode, 0, next.output);
     assert.equal(await liveVersion(), tagOf("next"));
+    assert.match(
+      await upload.finish(),
+      /^HTTP\/1\.1 200 /,
+      "begun before the switch, sent after it",
+    );
     const failed = await sandbox.run([
       ...["rollback", tagOf("unhealthy"), "--stack", sandbox.stack, "--yes"],
     ]);
@@ -180,6 +196,44 @@ void describe("a release that must not go live", () => {
     assert.deepEqual(releases[0].gate, { probes: 20, golden: "passed" });
   });
 });
+
+/** A request whose body takes as long as a deployment. */
+class SlowUpload {
+  private static readonly PADDING = 200;
+  private readonly socket: TLSSocket;
+  private readonly answer: Promise<string>;
+  private readonly trickle: NodeJS.Timeout;
+  private sent = 0;
+
+  constructor(
+    { url }: PublicApi,
+    private readonly body: string,
+  ) {
+    const { hostname, port, host } = new URL(url);
+    this.socket = connect({ host: hostname, port: Number(port), rejectUnauthorized: false });
+    this.answer = text(this.socket);
+    this.socket.write(
+      `POST /predict HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n` +
+        `Content-Type: application/json\r\nContent-Length: ${SlowUpload.PADDING + body.length}\r\n\r\n`,
+    );
+    // nginx gives a body up that says nothing for 60 s.
+    this.trickle = setInterval(() => {
+      this.send(" ");
+    }, 5000);
+  }
+
+  /** Sends the rest, and returns what was answered. */
+  async finish(): Promise<string> {
+    clearInterval(this.trickle);
+    this.send(" ".repeat(SlowUpload.PADDING - this.sent) + this.body);
+    return this.answer;
+  }
+
+  private send(part: string): void {
+    this.sent += part.length;
+    this.socket.write(part);
+  }
+}
 
 /** Requests one after the other, as long as it runs. */
 class Traffic {
