@@ -68,7 +68,7 @@ export class ComposeProject {
 }
 
 /** Compose as a plugin of the docker client, else the program, else installed. */
-async function findCompose(tools: Tools, step: Step): Promise<[string, ...string[]]> {
+export async function findCompose(tools: Tools, step: Step): Promise<[string, ...string[]]> {
   const works = async (...line: [string, ...string[]]): Promise<boolean> => {
     const [command, ...args] = line;
     return !(await runProgram(command, [...args, "version"], { env: tools.env, reject: false }))

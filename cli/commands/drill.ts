@@ -3,19 +3,15 @@ import { Command, InvalidArgumentError } from "commander";
 import { updateDocument } from "../bench/document";
 import { describeMachine, markdownTable, type ResultTable } from "../bench/results";
 import type { Context } from "../context";
+import { ComposeRelease } from "../drill/compose";
 import { DrillStack } from "../drill/drill-stack";
-import { drillReleases, type ReleaseDrillResult } from "../drill/release";
-import {
-  classTable,
-  isPassed,
-  outcomeTable,
-  switchTable,
-  type LoadOutcome,
-} from "../drill/results";
+import { BOUNDARIES, drillKills } from "../drill/kill";
+import { drillReleases } from "../drill/release";
+import { killFindings, releaseFindings, type Findings } from "../drill/findings";
 import { ExitCodeError } from "../exit-code";
 import { serveLoad } from "../load/generator";
 import { InterruptedError } from "../operation";
-import { runStep } from "../step";
+import { runStep, type Step } from "../step";
 import { renderTable } from "../table";
 import { examples, jsonOption } from "./options";
 
@@ -24,12 +20,15 @@ interface ReleaseOptions {
   readonly requests: number;
   readonly rate: number;
   readonly replicas: number;
+  readonly compose: boolean;
+  readonly kill?: true;
   readonly write?: true;
   readonly json?: true;
 }
 
 const DOCUMENT = "docs/measurements.md";
-const SHOWN_FAILURES = 20;
+/** Releases by Compose, for comparison. */
+const COMPOSE_RELEASES = 4;
 
 /** `./mlops drill`: proofs that take a while, on throw-away stacks. */
 export function drillCommand(context: Context): Command {
@@ -43,16 +42,25 @@ export function drillCommand(context: Context): Command {
 function releaseCommand(context: Context): Command {
   return new Command("release")
     .description(
-      "Deploy and roll back in turn while requests keep coming, and count what is lost: nothing may be. " +
+      "Deploy and roll back in turn while requests keep coming, and count what is lost: nothing " +
+        "may be. Beside it the same requests while docker-compose replaces the same containers. " +
         "Makes a stack for it and removes it at the end.",
     )
     .option("--cycles <number>", "deployments, each with its rollback; at least", parseCount, 30)
     .option("--requests <number>", "requests; at least", parseCount, 100_000)
     .option("--rate <number>", "requests a second", parseCount, 100)
     .option("--replicas <number>", "containers of the app", parseCount, 1)
+    .option("--no-compose", "leave docker-compose out")
+    .option("--kill", "instead, kill deployments at the end of each of their steps")
     .option("--write", `put the results into ${DOCUMENT}`)
     .addOption(jsonOption())
-    .addHelpText("after", examples("./mlops drill release --cycles 3 --requests 10000"))
+    .addHelpText(
+      "after",
+      examples(
+        "./mlops drill release --cycles 3 --requests 10000",
+        "./mlops drill release --kill --rate 50",
+      ),
+    )
     .action((options: ReleaseOptions) => drillRelease(context, options));
 }
 
@@ -90,99 +98,84 @@ async function drillRelease(context: Context, options: ReleaseOptions): Promise<
 /** The drill on a stack of its own, which is removed whatever happens. */
 async function measure(
   context: Context,
-  { cycles, requests, rate, replicas }: ReleaseOptions,
+  options: ReleaseOptions,
   signal: AbortSignal,
   retry: string,
 ): Promise<Measured> {
-  const stack = await DrillStack.create(context, { appReplicas: String(replicas) }, retry);
+  const stack = await DrillStack.create(context, options.replicas, retry);
+  const inStep = <T>(name: string, title: string, work: (step: Step) => Promise<T>): Promise<T> =>
+    runStep(context, { name: `drill-${name}`, title, retry }, work);
   try {
     const machine = await describeMachine(stack.tools.docker);
-    const prepare = { name: "drill-prepare", title: `Making the stack ${stack.name}`, retry };
-    await runStep(context, prepare, (step) => stack.prepare(step));
+    await inStep("prepare", `Making the stack ${stack.name}`, (step) => stack.prepare(step));
     signal.throwIfAborted();
-    const drill = { name: "drill-release", title: `Releases on ${stack.name}, under load`, retry };
-    const release = await runStep(context, drill, (step) =>
-      drillReleases(stack, { cycles, requests, rate, signal }, step),
+    const { rate } = options;
+    if (options.kill === true) {
+      const result = await inStep("kill", "Killing deployments under load", (step) =>
+        drillKills(stack, BOUNDARIES, { rate, signal }, step),
+      );
+      return { machine, findings: killFindings(result) };
+    }
+    const release = await inStep("release", "Deploying and rolling back under load", (step) =>
+      drillReleases(stack, { ...options, signal }, step),
     );
-    return { machine, release };
+    if (!options.compose) return { machine, findings: releaseFindings(release) };
+    const compose = await inStep("compose", "The same by docker-compose", async (step) => {
+      const project = await ComposeRelease.start(stack, step);
+      try {
+        const settings = await stack.loadSettings(rate);
+        return await project.drill(COMPOSE_RELEASES, settings, signal, step);
+      } finally {
+        await project.remove();
+      }
+    });
+    return { machine, findings: releaseFindings(release, compose) };
   } finally {
-    const removal = { name: "drill-removal", title: `Removing the stack ${stack.name}`, retry };
-    await runStep(context, removal, () => stack.remove());
+    await inStep("removal", `Removing the stack ${stack.name}`, () => stack.remove());
   }
 }
 
 interface Measured {
   readonly machine: string;
-  readonly release: ReleaseDrillResult;
+  readonly findings: Findings;
 }
 
 async function report(
   context: Context,
   options: ReleaseOptions,
-  { machine, release }: Measured,
+  { machine, findings }: Measured,
 ): Promise<void> {
   const { terminal } = context;
-  const tables = tablesOf(release);
-  const passed = isPassed(release);
-  if (options.json) {
-    const { samples, ...rest } = release;
-    const failures = samples.filter(({ failure }) => failure !== undefined);
-    terminal.printJson({ passed, machine, ...rest, failures });
-  } else {
+  const { passed, tables, failures, verdict, data } = findings;
+  if (options.json) terminal.printJson({ passed, machine, ...data });
+  else {
     for (const table of tables) {
       terminal.print(`\n${terminal.style("bold", table.title)}`);
       terminal.print(renderTable(table.head, table.rows));
     }
-    showFailures(context, release);
+    for (const failure of failures) terminal.note(failure);
     terminal.note(`\n${machine}`);
-    terminal.print(verdict(context, release));
+    terminal.print(terminal.style(passed ? "green" : "red", verdict));
   }
-  if (options.write) {
-    const line = `./mlops drill release --cycles ${options.cycles} --requests ${options.requests} --rate ${options.rate} --replicas ${options.replicas}`;
-    const date = new Date().toISOString().slice(0, 10);
-    const head = `Measured ${date} on ${machine}, by \`${line}\`.`;
-    const content = [head, ...tables.map(markdownTable)].join("\n\n");
-    await updateDocument(join(context.root, DOCUMENT), "releases", content);
-  }
+  if (options.write) await write(context, options, machine, tables);
   if (!passed) throw new ExitCodeError(1);
 }
 
-function tablesOf(release: ReleaseDrillResult): readonly ResultTable[] {
-  const outcome: LoadOutcome = {
-    title: "./mlops deploy, rollback",
-    switches: release.switches.length,
-    load: release.load,
-    wrongVersions: release.wrongVersions,
-    predictionLog: release.predictionLog,
-  };
-  return [
-    outcomeTable([outcome]),
-    classTable(outcome),
-    switchTable(release.switches, release.samples),
-  ];
-}
-
-/** The first failures, each with the seconds since the last switch before it. */
-function showFailures({ terminal }: Context, { samples, switches }: ReleaseDrillResult): void {
-  const failures = samples.filter(({ failure }) => failure !== undefined);
-  for (const { method, connection, failure, detail, sentAt } of failures.slice(0, SHOWN_FAILURES)) {
-    const last = switches.findLast(({ startedAt }) => startedAt < sentAt);
-    const since =
-      last === undefined
-        ? "before the first deployment"
-        : `${((sentAt - last.switchedAt) / 1000).toFixed(2)} s after the switch of a ${last.kind}`;
-    terminal.note(`${failure} (${detail}): ${method} on a ${connection} connection, sent ${since}`);
-  }
-}
-
-function verdict({ terminal }: Context, release: ReleaseDrillResult): string {
-  const { load, switches, wrongVersions, predictionLog, spanning } = release;
-  const text =
-    `${switches.length} releases under ${load.requests} requests: ${load.failed} failed, ` +
-    `${predictionLog.lost} POSTs lost, ${predictionLog.doubled} doubled, ` +
-    `${wrongVersions} answers of the wrong version, ` +
-    `a slow request across ${spanning} switches.`;
-  return isPassed(release)
-    ? terminal.style("green", `Passed: ${text}`)
-    : terminal.style("red", `Failed: ${text}`);
+async function write(
+  context: Context,
+  { cycles, requests, rate, replicas, kill }: ReleaseOptions,
+  machine: string,
+  tables: readonly ResultTable[],
+): Promise<void> {
+  const what =
+    kill === true
+      ? `--kill --rate ${rate}`
+      : `--cycles ${cycles} --requests ${requests} --rate ${rate}`;
+  const date = new Date().toISOString().slice(0, 10);
+  const head = `Measured ${date} on ${machine}, by \`./mlops drill release ${what} --replicas ${replicas} --write\`.`;
+  await updateDocument(
+    join(context.root, DOCUMENT),
+    kill === true ? "killed-releases" : "releases",
+    [head, ...tables.map(markdownTable)].join("\n\n"),
+  );
 }

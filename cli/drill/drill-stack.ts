@@ -38,16 +38,15 @@ export class DrillStack {
     /** Context of the copy of the project. */
     readonly context: Context,
     readonly tools: Tools,
+    /** Number of the app's containers. */
+    readonly replicas: number,
   ) {}
 
   /** Copies the project and sets up what its commands need; nothing is deployed yet. */
-  static async create(
-    outer: Context,
-    values: Readonly<Record<string, string>>,
-    retry: string,
-  ): Promise<DrillStack> {
+  static async create(outer: Context, replicas: number, retry: string): Promise<DrillStack> {
     const tools = await setUp(outer, { retry, images: true });
     await removeLeftovers(outer, tools);
+    const values = { appReplicas: String(replicas) };
     const request = { source: outer.root, prefix: "drill", base: "staging", values };
     const project = await ThrowawayStack.create(request);
     const record: Leftover = { pid: process.pid, root: project.root, name: project.name };
@@ -63,7 +62,8 @@ export class DrillStack {
     const own = await setUp(context, { retry, images: true });
     // Pulumi is also run from this process, whose environment is the caller's.
     const backend = { PULUMI_BACKEND_URL: env["PULUMI_BACKEND_URL"] ?? "" };
-    return new DrillStack(outer, project, context, { ...own, env: { ...own.env, ...backend } });
+    const everything = { ...own, env: { ...own.env, ...backend } };
+    return new DrillStack(outer, project, context, everything, replicas);
   }
 
   /** Name of the stack. */

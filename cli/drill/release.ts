@@ -1,11 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Load } from "../load/load";
 import type { LoadSettings, Sample } from "../load/protocol";
-import { summarizeLoad, type LoadSummary } from "../load/summary";
+import { summarizeLoad } from "../load/summary";
 import type { Step } from "../step";
 import { AppStarts } from "./app-starts";
 import type { DrillStack } from "./drill-stack";
-import { reconcile, type Reconciliation } from "./prediction-log";
+import { reconcile } from "./prediction-log";
+import type { LoadOutcome } from "./results";
 import { isDone, spanning, switchOf, wrongVersions, type Switch } from "./switches";
 
 /** How long and how hard. */
@@ -21,13 +22,11 @@ export interface ReleaseDrillRequest {
 
 /** What was seen. */
 export interface ReleaseDrillResult {
-  readonly load: LoadSummary;
+  readonly outcome: LoadOutcome;
   readonly switches: readonly Switch[];
   readonly samples: readonly Sample[];
   /** Slow requests that were under way while a switch was made. */
   readonly spanning: number;
-  readonly wrongVersions: number;
-  readonly predictionLog: Reconciliation;
 }
 
 /** Every slow request takes so long. */
@@ -100,12 +99,12 @@ async function evaluate(
   switches: readonly Switch[],
   samples: readonly Sample[],
 ): Promise<ReleaseDrillResult> {
-  return {
+  const outcome: LoadOutcome = {
+    title: "./mlops deploy, rollback",
+    switches: switches.length,
     load: summarizeLoad(samples),
-    switches,
-    samples,
-    spanning: spanning(switches, samples).length,
     wrongVersions: wrongVersions(switches, samples).length,
     predictionLog: await reconcile(stack.tools.docker, stack.name, markerColumn, samples),
   };
+  return { outcome, switches, samples, spanning: spanning(switches, samples).length };
 }

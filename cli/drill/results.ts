@@ -3,7 +3,6 @@ import type { ResultTable } from "../bench/results";
 import type { Sample } from "../load/protocol";
 import { quantile, type Latency, type LoadSummary } from "../load/summary";
 import type { Reconciliation } from "./prediction-log";
-import type { ReleaseDrillResult } from "./release";
 import { secondsOf, type Switch, type SwitchSeconds } from "./switches";
 
 /** A load and what became of its POSTs. */
@@ -17,14 +16,6 @@ export interface LoadOutcome {
   readonly wrongVersions: number;
   readonly predictionLog: Reconciliation;
 }
-
-/** Whether a release drill showed what it has to show. */
-export const isPassed = (result: ReleaseDrillResult): boolean =>
-  result.load.failed === 0 &&
-  result.wrongVersions === 0 &&
-  result.predictionLog.lost === 0 &&
-  result.predictionLog.doubled === 0 &&
-  result.spanning === result.switches.length;
 
 /** Loads side by side, a column each. */
 export function outcomeTable(outcomes: readonly LoadOutcome[]): ResultTable {
