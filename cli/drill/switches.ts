@@ -55,9 +55,7 @@ export interface SwitchSeconds {
 
 /** How long a switch took; undefined where no request met the new version, or Docker told nothing. */
 export function secondsOf(item: Switch, samples: readonly Sample[]): SwitchSeconds | undefined {
-  const first = samples
-    .filter(({ version, endedAt }) => version === item.to && endedAt > item.startedAt)
-    .reduce((earliest, { endedAt }) => Math.min(earliest, endedAt), Infinity);
+  const first = firstAnswer(item, samples);
   if (first === Infinity || item.appStart === undefined) return undefined;
   const since = (at: number): number => (at - item.startedAt) / 1000;
   return {
@@ -85,17 +83,28 @@ export function wrongVersions(
   });
 }
 
-/** Slow requests that the old version was answering while its successor went live. */
+/** Slow requests that the old version was still answering when the new one had begun to answer. */
 export function spanning(
   switches: readonly Switch[],
   samples: readonly Sample[],
 ): readonly Sample[] {
   const slow = samples.filter(({ kind }) => kind === "slow");
-  return switches.flatMap(
-    ({ to, startedAt, switchedAt }) =>
+  return switches.flatMap((item) => {
+    const first = firstAnswer(item, samples);
+    return (
       slow.find(
-        ({ sentAt, endedAt, version }) =>
-          sentAt > startedAt && sentAt < switchedAt && endedAt > switchedAt && version !== to,
-      ) ?? [],
-  );
+        ({ sentAt, endedAt, version, failure }) =>
+          sentAt > item.startedAt &&
+          sentAt < first &&
+          endedAt > first &&
+          (version !== item.to || failure !== undefined),
+      ) ?? []
+    );
+  });
 }
+
+/** When the new version had first answered; Infinity where it never did. */
+const firstAnswer = (item: Switch, samples: readonly Sample[]): number =>
+  samples
+    .filter(({ version, endedAt }) => version === item.to && endedAt > item.startedAt)
+    .reduce((earliest, { endedAt }) => Math.min(earliest, endedAt), Infinity);
