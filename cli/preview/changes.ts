@@ -82,7 +82,7 @@ function changeOf(
       position("delete-replaced") !== -1 &&
       position("delete-replaced") < position("create-replacement"),
     differs: differing(step),
-    inputs: digest(step.new?.inputs ?? {}),
+    inputs: digest(described(step.new?.inputs ?? {})),
     labels: labelsOf(step),
     isRetained: (state as { readonly retainOnDelete?: boolean }).retainOnDelete === true,
     runsOnDeletion: step.old?.inputs["delete"] !== undefined,
@@ -99,6 +99,16 @@ const isSuccessor = (other: StepEventMetadata, step: StepEventMetadata): boolean
 
 const stateOf = (step: StepEventMetadata): { readonly custom?: boolean } =>
   step.new ?? step.old ?? {};
+
+/**
+ * Inputs as the program describes them, without what the bridge to the provider fills in and lists
+ * as its own defaults: a name made up anew in every run is among them.
+ */
+function described(inputs: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const filled: unknown = inputs["__defaults"];
+  const left = new Set(["__defaults", ...(Array.isArray(filled) ? (filled as string[]) : [])]);
+  return Object.fromEntries(Object.entries(inputs).filter(([key]) => !left.has(key)));
+}
 
 /** `envs[0]` and `logOpts["max-size"]` are differences of `envs` and `logOpts`. */
 function differing({ diffs, detailedDiff }: StepEventMetadata): string[] {

@@ -62,7 +62,8 @@ export async function makePlan(
     config: configDigests(context, stack.name),
     state: await stateDigest(tools, stack),
     program: await programDigest(context),
-    changes,
+    // The engine works on many resources at once, in an order of its own.
+    changes: [...changes].sort((a, b) => (a.urn < b.urn ? -1 : 1)),
   };
 }
 
