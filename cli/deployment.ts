@@ -7,6 +7,8 @@ import type { Changes, OperationProgress } from "./operation-progress";
 import { checkBeforeDeployment, requireFreeSpace } from "./preflight";
 import { renderChanges } from "./preview/changes-table";
 import { requireAllowedDataChanges } from "./preview/data-changes";
+import type { Plan } from "./preview/plan";
+import { checkPlan } from "./preview/plan-check";
 import { previewChanges } from "./preview/preview-changes";
 import { ask } from "./prompt";
 import { recover } from "./recovery";
@@ -38,6 +40,8 @@ export interface DeploymentRequest {
   readonly adopt?: boolean;
   /** Whether changes may touch data that the stack protects. @default false */
   readonly allowData?: boolean;
+  /** What has been reviewed; the deployment does that or nothing. @default none */
+  readonly plan?: Plan;
   /** Looks at what is known before anything is changed, and throws to stop. @default nothing */
   readonly check?: (ready: ReadyDeployment) => Promise<void>;
 }
@@ -177,23 +181,23 @@ async function review(
 ): Promise<void> {
   const { context, tools, stack, config } = ready;
   const { terminal } = context;
+  const { plan, retry } = request;
   const allowData = request.allowData === true;
-  const asks = terminal.isInteractive && process.stdin.isTTY && request.yes !== true;
-  if (!asks && (allowData || !config.data.protect)) return;
-  const { changes, counts } = await previewChanges(context, tools, stack, {
-    title: `Looking what changes in ${stack.name}`,
-    retry: request.retry,
-    options,
-  });
+  // What is in a plan has been agreed to; that it touches data has to be said here nonetheless.
+  const asks =
+    plan === undefined && terminal.isInteractive && process.stdin.isTTY && request.yes !== true;
+  if (plan === undefined && !asks && (allowData || !config.data.protect)) return;
+  const title = `Looking what changes in ${stack.name}`;
+  const { changes, counts } =
+    plan === undefined
+      ? await previewChanges(context, tools, stack, { title, retry, options })
+      : await checkPlan(ready, plan, retry);
   requireAllowedDataChanges(config, changes, allowData);
   if (!asks || !touchesExisting(counts)) return;
   terminal.note(renderChanges(terminal, changes));
   const answer = await ask(terminal, "Go on? [y/N] ");
   if (!/^y(es)?$/i.test(answer))
-    throw new CommandError(
-      "Not confirmed; nothing was changed.",
-      `To go on: ${request.retry} --yes`,
-    );
+    throw new CommandError("Not confirmed; nothing was changed.", `To go on: ${retry} --yes`);
 }
 
 const touchesExisting = (changes: Changes): boolean =>

@@ -28,7 +28,7 @@ export interface PlanSubject {
 export class PlanOutdatedError extends CommandError {
   constructor(plan: Plan, reasons: readonly string[]) {
     super(
-      `The plan of ${plan.savedAt} by ${plan.savedBy} no longer holds; nothing was changed:\n${reasons.map((reason) => `  ${reason}`).join("\n")}`,
+      `The plan of ${plan.savedAt} by ${plan.savedBy} does not hold; nothing was changed:\n${reasons.map((reason) => `  ${reason}`).join("\n")}`,
       `Review it anew: ${plan.environment.TAG === "" ? "" : `TAG=${plan.environment.TAG} `}./mlops preview --stack ${plan.stack} --save-plan FILE`,
     );
   }
@@ -68,6 +68,16 @@ export async function makePlan(
 }
 
 /**
+ * Makes sure that a plan is one for a stack.
+ *
+ * @throws PlanOutdatedError
+ */
+export function requirePlanFor(plan: Plan, stack: string): void {
+  if (plan.stack !== stack)
+    throw new PlanOutdatedError(plan, [`it is for stack "${plan.stack}", not for "${stack}"`]);
+}
+
+/**
  * Makes sure that a deployment would do what its plan says and nothing else: compares everything
  * that the plan follows from, then previews once more and compares every change. Belongs right
  * before the deployment, under the stack's lock, after anything that may change the state.
@@ -84,8 +94,7 @@ export async function checkPlan(
   const refuse = (reasons: readonly string[]): void => {
     if (reasons.length > 0) throw new PlanOutdatedError(plan, reasons);
   };
-  if (plan.stack !== stack.name)
-    refuse([`it is a plan for stack "${plan.stack}", not for "${stack.name}"`]);
+  requirePlanFor(plan, stack.name);
   const image = await releaseImage(subject);
   refuse([
     ...configDifferences(plan.config, configDigests(context, stack.name)),
