@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -293,7 +293,7 @@ void describe("a deployment with a registry", () => {
   let reference: string;
   before(async () => {
     registry = await Registry.create();
-    sandbox = await Sandbox.create("staging");
+    sandbox = await Sandbox.create("staging", { keepReleases: "2" });
     tag = `v1.0.0-${sandbox.stack}`;
     reference = `${registry.path}/mlops-app:${tag}`;
     await registry.login();
@@ -363,14 +363,41 @@ void describe("a deployment with a registry", () => {
     assert.match(output, /backupMaxAge 0/);
   });
 
-  void it("prunes nothing that is needed", async () => {
-    const { stdout } = await sandbox.run(
-      ["prune", "--stack", sandbox.stack, "--json"],
-      registry.env,
-    );
-    const report = JSON.parse(stdout) as { readonly removed: readonly { image: string }[] };
-    const live = await imageOf(reference);
-    assert.ok(report.removed.every(({ image }) => image !== live));
-    assert.equal(await imageOf(`mlops-release/${sandbox.stack}:${tag}`), live);
+  void it("removes the images of old releases from the host, and none that is needed", async () => {
+    const [first, second, third] = [tag, `${tag}-2`, `${tag}-3`];
+    for (const next of [second, third]) {
+      appendFileSync(join(sandbox.root, "app", "mlops_app", "__init__.py"), `# ${next}\n`);
+      tag = next;
+      const built = await sandbox.run(["build", tag], registry.env);
+      assert.equal(built.exitCode, 0, built.output);
+      const { exitCode, output } = await deploy();
+      assert.equal(exitCode, 0, output);
+      if (next === third) assert.ok(output.includes(`${registry.path}/mlops-app:${first}`), output);
+    }
+    assert.deepEqual(await releasesOnHost(), [second, third]);
+    const { stdout } = await prune("--json");
+    const { removed } = JSON.parse(stdout) as { readonly removed: readonly unknown[] };
+    assert.deepEqual(removed, [], "the deployment has done it");
+  });
+  const prune = (...options: readonly string[]): Promise<Ended> =>
+    sandbox.run(["prune", "--stack", sandbox.stack, ...options], registry.env);
+  /** Tags of the releases that this host can run without the registry. */
+  const releasesOnHost = async (): Promise<string[]> =>
+    (await docker("images", "--format={{.Tag}}", `${registry.path}/mlops-app`)).sort();
+
+  void it("goes back without the registry, and with it further than the host remembers", async () => {
+    const rollback = (...args: readonly string[]): Promise<Ended> =>
+      sandbox.run(["rollback", ...args, "--stack", sandbox.stack, "--yes"], registry.env);
+    await registry.stop();
+    const near = await rollback();
+    assert.equal(near.exitCode, 0, near.output);
+    const first = tag.replace(/-3$/, "");
+    const far = await rollback(first);
+    assert.notEqual(far.exitCode, 0, far.output);
+    assert.match(far.output, /cannot be reached/);
+    await registry.start();
+    const further = await rollback(first);
+    assert.equal(further.exitCode, 0, further.output);
+    assert.ok((await releasesOnHost()).includes(first));
   });
 });
