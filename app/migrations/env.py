@@ -9,8 +9,8 @@ all else when the image is built.
 
 from alembic import context
 
-from mlops_app.migrate import open_locked
-from mlops_app.schema_history import recorder
+from mlops_app.migrate import current_revision, open_locked
+from mlops_app.schema_history import prepare, recorder
 from mlops_app.settings import Settings
 
 attributes = context.config.attributes
@@ -34,6 +34,7 @@ if context.is_offline_mode():
 elif connection is None:  # the `alembic` command itself, in development
     environment = Settings.from_environment()
     with open_locked(environment) as locked:
+        prepare(locked, list(context.script.walk_revisions()), current_revision(locked))
         run(locked, environment)
 else:
     run(connection, attributes["settings"])

@@ -81,7 +81,7 @@ def migrate(settings: Settings) -> dict[str, str | bool | None]:
     known = _known(config)
     revisions = [script.revision for script in known]
     with open_locked(settings) as connection:
-        before = _revision(connection)
+        before = current_revision(connection)
         if before is not None and before not in revisions:
             check_newer(before, read(connection), revisions, settings.app_version)
             return {"before": before, "after": before, "newer": True}
@@ -92,7 +92,7 @@ def migrate(settings: Settings) -> dict[str, str | bool | None]:
             command.upgrade(config, "head")
         except Exception as error:  # a migration may raise anything
             raise UserError(_failure(connection, revisions, error)) from error
-        return {"before": before, "after": _revision(connection), "newer": False}
+        return {"before": before, "after": current_revision(connection), "newer": False}
 
 
 def _known(config: Config) -> list[Script]:
@@ -121,7 +121,7 @@ def _failure(connection: Connection, revisions: Sequence[str], error: Exception)
     )
     try:
         connection.rollback()
-        reached = _revision(connection)
+        reached = current_revision(connection)
     except SQLAlchemyError:  # the server is gone
         return f"a migration {why}"
     # Newest first, so that the one that failed is before the one that was reached.
@@ -130,7 +130,13 @@ def _failure(connection: Connection, revisions: Sequence[str], error: Exception)
     return f"the migration to revision '{revisions[index - 1]}' {why} The database is {at}."
 
 
-def _revision(connection: Connection) -> str | None:
+def current_revision(connection: Connection) -> str | None:
+    """Return the database's revision, None when it has none; leaves no transaction open.
+
+    Raises:
+        UserError: it has several.
+
+    """
     revisions = MigrationContext.configure(connection).get_current_heads()
     # Reading began a transaction; Alembic would take it for the caller's and leave it open.
     connection.rollback()

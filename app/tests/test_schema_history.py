@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,24 @@ def test_a_database_from_before_there_was_a_history_gets_one(
         ("0001", None),
         ("0002", "v2"),
     ]
+
+
+def test_the_alembic_command_keeps_the_history_too(
+    database: Settings, project: Callable[[str], Project]
+) -> None:
+    newer = project("newer").add("0002", ADD_COLUMN.format("a"))
+
+    def alembic(*arguments: str) -> list[tuple[Any, ...]]:
+        subprocess.run(
+            [sys.executable, "-m", "alembic", *arguments],
+            env=as_environment(database),
+            cwd=newer.directory,
+            check=True,
+        )
+        return query(database, "SELECT revision FROM schema_history ORDER BY revision")
+
+    assert alembic("upgrade", "head") == [("0001",), ("0002",)]
+    assert alembic("downgrade", "-1") == [("0001",)]
 
 
 @pytest.mark.parametrize(
