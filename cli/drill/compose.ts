@@ -18,8 +18,6 @@ import type { LoadOutcome } from "./results";
 import { wrongVersions, type Switch } from "./switches";
 import { freePorts } from "./throwaway-stack";
 
-/** Markers of this load's POSTs, apart from those of the one before. */
-const FIRST_MARKER = 100_000_000;
 /** After a release: load on what it left. */
 const QUIET_MS = 5000;
 const SERVED_WITHIN_MS = 120_000;
@@ -58,11 +56,7 @@ export class ComposeRelease {
     step: Step,
   ): Promise<LoadOutcome> {
     const url = `https://localhost:${this.port}`;
-    const load = Load.start(this.stack.context.root, {
-      ...settings,
-      url,
-      firstMarker: FIRST_MARKER,
-    });
+    const load = Load.start(this.stack.context.root, { ...settings, url });
     const switches: Switch[] = [];
     try {
       await this.untilServed(load, this.stack.tags[0], signal);

@@ -22,8 +22,11 @@ interface Leftover {
 
 /** Seconds after which the load gives a request up: longer than nginx waits for the app. */
 const TIMEOUT_SECONDS = 65;
-/** Far from any value of the training data, and whole numbers that a double holds exactly. */
-const FIRST_MARKER = 1_000_000;
+/**
+ * Markers of each load's POSTs begin at a multiple of this: more than one sends, far from any value
+ * of the training data, and whole numbers that a double holds exactly.
+ */
+const MARKERS = 100_000_000;
 /** So many lines tell why a command failed. */
 const SHOWN_LINES = 30;
 
@@ -32,6 +35,9 @@ const SHOWN_LINES = 30;
  * their names, and a model to answer with.
  */
 export class DrillStack {
+  /** Number of loads so far. */
+  private loads = 0;
+
   private constructor(
     private readonly outer: Context,
     private readonly project: ThrowawayStack,
@@ -114,8 +120,9 @@ export class DrillStack {
     );
   }
 
-  /** What a load on this stack is made of. */
+  /** What the next load on this stack is made of. */
   async loadSettings(rate: number): Promise<LoadSettings> {
+    this.loads += 1;
     const api = await PublicApi.of(this.context, this.tools, this.name);
     const { rows } = await exampleOf(api, this.name);
     const row = rows[0] as Readonly<Record<string, unknown>>;
@@ -128,7 +135,7 @@ export class DrillStack {
       timeout: TIMEOUT_SECONDS,
       row,
       markerColumn,
-      firstMarker: FIRST_MARKER,
+      firstMarker: this.loads * MARKERS,
     };
   }
 
