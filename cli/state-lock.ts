@@ -6,6 +6,7 @@ import { codeOf, StackLockedError } from "./errors";
 import type { Tools } from "./setup";
 import { isStillRunning } from "./process-identity";
 import { PROJECT } from "./stack";
+import { removeTornAttributes } from "./state-attributes";
 
 /** What Pulumi writes into a lock file of a file backend. */
 interface LockContent {
@@ -17,7 +18,7 @@ interface LockContent {
 }
 
 /**
- * Removes locks that a killed run left on a stack. A lock counts as left behind only when its
+ * Removes locks that a killed run left on a stack, and what it was writing. A lock counts as left behind only when its
  * process is dead on this very host: Pulumi's own locks never expire.
  *
  * @throws StackLockedError when somebody holds the stack.
@@ -47,6 +48,7 @@ export async function releaseDeadLocks(
       `Released the lock that ${owner} left on stack "${stack}": that process has ended.`,
     );
   }
+  await removeTornAttributes(stateFolder, stack);
 }
 
 async function lockFiles(folder: string): Promise<string[]> {

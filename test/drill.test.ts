@@ -28,7 +28,7 @@ void describe("releases under load", { timeout: 20 * 60_000 }, () => {
     runStep(context, { name: "drill-test", title, retry: "./mlops test" }, work);
   let stack: DrillStack;
   before(async () => {
-    stack = await DrillStack.create(context, 1, "./mlops test");
+    stack = await DrillStack.create(context, { replicas: 1, retry: "./mlops test", signal });
     await inStep("Making a stack", (step) => stack.prepare(step));
   });
   after(() => stack.remove());

@@ -102,7 +102,7 @@ async function measure(
   signal: AbortSignal,
   retry: string,
 ): Promise<Measured> {
-  const stack = await DrillStack.create(context, options.replicas, retry);
+  const stack = await DrillStack.create(context, { replicas: options.replicas, retry, signal });
   const inStep = <T>(name: string, title: string, work: (step: Step) => Promise<T>): Promise<T> =>
     runStep(context, { name: `drill-${name}`, title, retry }, work);
   try {

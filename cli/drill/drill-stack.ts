@@ -20,6 +20,16 @@ interface Leftover {
   readonly name: string;
 }
 
+/** Which stack a drill makes. */
+export interface DrillStackRequest {
+  /** Number of the app's containers. */
+  readonly replicas: number;
+  /** Command that runs the drill again. */
+  readonly retry: string;
+  /** Stops the drill. */
+  readonly signal: AbortSignal;
+}
+
 /** Seconds after which the load gives a request up: longer than nginx waits for the app. */
 const TIMEOUT_SECONDS = 65;
 /**
@@ -46,10 +56,13 @@ export class DrillStack {
     readonly tools: Tools,
     /** Number of the app's containers. */
     readonly replicas: number,
+    /** Ends in good order what runs on the stack. */
+    private readonly signal: AbortSignal,
   ) {}
 
   /** Copies the project and sets up what its commands need; nothing is deployed yet. */
-  static async create(outer: Context, replicas: number, retry: string): Promise<DrillStack> {
+  static async create(outer: Context, wanted: DrillStackRequest): Promise<DrillStack> {
+    const { replicas, retry, signal } = wanted;
     const tools = await setUp(outer, { retry, images: true });
     await removeLeftovers(outer, tools);
     const values = { appReplicas: String(replicas) };
@@ -69,7 +82,7 @@ export class DrillStack {
     // Pulumi is also run from this process, whose environment is the caller's.
     const backend = { PULUMI_BACKEND_URL: env["PULUMI_BACKEND_URL"] ?? "" };
     const everything = { ...own, env: { ...own.env, ...backend } };
-    return new DrillStack(outer, project, context, everything, replicas);
+    return new DrillStack(outer, project, context, everything, replicas, signal);
   }
 
   /** Name of the stack. */
@@ -146,13 +159,21 @@ export class DrillStack {
   }
 
   private run(args: readonly string[], onLine?: (line: PrintedLine) => void): Deployer {
-    return new Deployer({
+    const deployer = new Deployer({
       program: join(this.context.root, "mlops"),
       args: [...args, "--stack", this.name],
       cwd: this.context.root,
       env: this.context.env,
       ...(onLine === undefined ? {} : { onLine }),
     });
+    const stop = (): void => {
+      deployer.interrupt();
+    };
+    this.signal.addEventListener("abort", stop);
+    void deployer.ended.finally(() => {
+      this.signal.removeEventListener("abort", stop);
+    });
+    return deployer;
   }
 }
 

@@ -79,16 +79,8 @@ async function alternate(
         // The switch is next: the old version is given something to finish after it.
         if (isDone(line, "gate")) load.slow(SLOW_SECONDS);
       });
-      const stop = (): void => {
-        deployer.interrupt();
-      };
-      signal.addEventListener("abort", stop);
-      try {
-        const deployed = await stack.require(deployer, step);
-        switches.push(switchOf(kind, tag, deployed, starts.seconds(tag, deployed.startedAt)));
-      } finally {
-        signal.removeEventListener("abort", stop);
-      }
+      const deployed = await stack.require(deployer, step);
+      switches.push(switchOf(kind, tag, deployed, starts.seconds(tag, deployed.startedAt)));
     }
   return switches;
 }
