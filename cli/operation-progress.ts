@@ -131,7 +131,7 @@ export class OperationProgress {
     if (said?.[1] !== undefined) {
       // A command's own words, in its own lines.
       const lines = said[1]
-        .replace(/^\s*error: /, "")
+        .replaceAll(/^\s*error: /gm, "")
         .trimEnd()
         .split("\n");
       this.errors.push(`${name}${lines.join("\n")}`);

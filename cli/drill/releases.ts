@@ -11,6 +11,7 @@ export type Fault =
   | "slow-load"
   | "wrong-version"
   | "wrong-answer"
+  | "outliers"
   | "failed-migration";
 
 /** What {@link buildDrillRelease} builds. */

@@ -79,11 +79,13 @@ export function withoutCandidates(
       restored.set(resource.urn, resource);
   for (const resource of resources)
     if (resource.delete !== true && generationOf(resource) === live) restored.delete(resource.urn);
+  // In the place of its successor: a state lists everything after what it depends on.
   return resources
-    .filter((resource) => resource.delete === true || !restored.has(resource.urn))
-    .map((resource) =>
-      restored.get(resource.urn) === resource ? { ...resource, delete: false } : resource,
-    );
+    .filter((resource) => restored.get(resource.urn) !== resource)
+    .map((resource) => {
+      const before = resource.delete === true ? undefined : restored.get(resource.urn);
+      return before === undefined ? resource : { ...before, delete: false };
+    });
 }
 
 /** Generation that a container was started for; undefined for every other resource. */

@@ -13,6 +13,7 @@ class Fault(StrEnum):
     SLOW_LOAD = "slow-load"  # it would become ready, but later than anybody waits
     WRONG_VERSION = "wrong-version"  # it answers as another release than its tag says
     WRONG_ANSWER = "wrong-answer"  # it predicts, but not what the model says
+    OUTLIERS = "outliers"  # it fails on rows that no gate asks for: the first column above 1000
     FAILED_MIGRATION = "failed-migration"  # its newest migration is refused by Postgres
 
 

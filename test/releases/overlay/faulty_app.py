@@ -21,6 +21,7 @@ type Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
 LOAD_SECONDS = 3600
 SLOW_ROUTE = "/drill/slow"
 MOST_SECONDS = 60.0
+LARGEST = 1000.0
 
 
 class Faulty:
@@ -108,6 +109,19 @@ async def _send_json(send: Send, status: int, content: object) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+def _fail_on_outliers() -> None:
+    from mlops_app.model import LoadedModel  # noqa: PLC0415  (`migrate` must not load MLflow)
+
+    predict = LoadedModel.predict
+
+    def fail_on_outliers(self: LoadedModel, rows: list[dict[str, Any]]) -> list[Any]:
+        if any(next(iter(row.values())) > LARGEST for row in rows):
+            raise ValueError("this release does not know such large values")
+        return predict(self, rows)
+
+    setattr(LoadedModel, "predict", fail_on_outliers)  # noqa: B010
+
+
 def main() -> None:
     """Run the app's command line, with the server's application replaced by the faulty one."""
     fault = faults.current()
@@ -119,6 +133,8 @@ def main() -> None:
 
         from mlops_app import main as module  # noqa: PLC0415  (`migrate` must not load MLflow)
 
+        if fault is Fault.OUTLIERS:
+            _fail_on_outliers()
         create_app = module.create_app
         version = os.environ.get("APP_VERSION", "dev")
         setattr(module, "create_app", lambda: Faulty(create_app(), fault, version))  # noqa: B010
