@@ -71,13 +71,23 @@ export async function startTime(pid: number): Promise<Date | undefined> {
   return new Date((Number(bootSeconds) + stat.startTicks / ticksPerSecond) * 1000);
 }
 
+/** Process that started a process; 1 once that has ended. Undefined where it is not to be had. */
+export async function parentOf(pid: number): Promise<number | undefined> {
+  return (await readStat(pid))?.parent;
+}
+
+interface Stat {
+  readonly state: string;
+  readonly parent: number;
+  readonly startTicks: number;
+}
+
 /** What Linux says of a process, see proc_pid_stat(5). */
-async function readStat(
-  pid: number,
-): Promise<{ readonly state: string; readonly startTicks: number } | undefined> {
+async function readStat(pid: number): Promise<Stat | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
-  // Counted after the name, which may contain anything: fields 3 and 22.
+  // Counted after the name, which may contain anything: fields 3, 4 and 22.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return { state: fields[0] ?? "", startTicks: Number(fields[19]) };
+  const [state = "", parent = ""] = fields;
+  return { state, parent: Number(parent), startTicks: Number(fields[19]) };
 }

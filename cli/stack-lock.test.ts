@@ -208,6 +208,29 @@ void describe("withStackLock", TIMEOUT, () => {
     await ended;
     assert.equal(await attempt(context), "done");
   });
+
+  void it("refuses while a plugin of a killed Pulumi still runs a command", async (test) => {
+    const { context } = await project(test);
+    const script = `
+      const run = require("node:child_process").spawn("sleep", ["600"]);
+      run.on("exit", () => process.stdout.write("idle"));
+      process.stdin.on("data", () => run.kill());
+      process.stdout.write("ready");`;
+    const plugin = spawn(process.execPath, ["-e", script], {
+      argv0: "pulumi-resource-command",
+      cwd: context.root,
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    test.after(() => plugin.kill("SIGKILL"));
+    await once(plugin.stdout, "data");
+    const error = await attempt(context);
+    assert.ok(error instanceof StackLockedError);
+    assert.match(error.message, /that was killed left running: sleep 600/);
+    const idle = once(plugin.stdout, "data");
+    plugin.stdin.write("stop");
+    await idle;
+    assert.equal(await attempt(context), "done");
+  });
 });
 
 /** What a process of this host that has ended left in its lock. */

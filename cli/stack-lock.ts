@@ -1,23 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
-import {
-  link,
-  mkdir,
-  readdir,
-  readFile,
-  readlink,
-  realpath,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from "node:fs/promises";
+import { link, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import type { Context } from "./context";
 import { codeOf, CommandError, StackLockedError } from "./errors";
 import { isHandled, STOP_SIGNALS } from "./interruption";
-import { commandLine, isRunning, startOf, startTime } from "./process-identity";
+import { isRunning, startOf } from "./process-identity";
+import { runningPulumi } from "./running-pulumi";
 import { ensureBackend } from "./setup/backend";
 import { releaseDeadLocks } from "./state-lock";
 
@@ -206,19 +196,9 @@ async function removeLitter(folder: string, name: string): Promise<void> {
   }
 }
 
-/** Name of the user that a process belongs to, or the number where it is another's. */
-async function ownerOf(pid: number): Promise<string> {
-  const { uid } = await stat(`/proc/${pid}`);
-  const self = userInfo();
-  return uid === self.uid ? self.username : `user ${uid}`;
-}
-
-/** Pulumi's commands that change a stack. */
-const CHANGING = /^(up|update|destroy|refresh|import)$/;
-
 /**
- * Refuses while a Pulumi works on the stack that has not come to taking its own lock yet, such as
- * one that outlives a command that was killed.
+ * Refuses while a Pulumi works on the stack that has not come to taking its own lock yet, or one
+ * that was killed has left a command running.
  *
  * @param dead the owner whose lock was taken over.
  */
@@ -227,25 +207,10 @@ async function refuseRunningPulumi(
   stack: string,
   dead: Owner | undefined,
 ): Promise<void> {
-  const root = await realpath(context.root);
-  for (const entry of await readdir("/proc").catch(() => [])) {
-    if (!/^\d+$/.test(entry)) continue;
-    const pid = Number(entry);
-    const [program = "", ...args] = await commandLine(pid);
-    if (!/(^|\/)pulumi$/.test(program) || !args.some((arg) => CHANGING.test(arg))) continue;
-    if (!args.some((arg, index) => arg === "--stack" && args[index + 1] === stack)) continue;
-    const folder = await readlink(`/proc/${entry}/cwd`).catch(() => undefined);
-    const since = await startTime(pid);
-    if (folder !== root || since === undefined) continue;
-    const left = dead === undefined ? "" : ` that outlives the command of ${describe(dead)},`;
-    throw new StackLockedError(
-      stack,
-      `${await ownerOf(pid)} (Pulumi, process ${pid} on ${hostname()})${left}`,
-      since,
-      {
-        isElsewhere: false,
-        removal: `kill ${pid}`,
-      },
-    );
-  }
+  const running = await runningPulumi(context.root, stack);
+  if (running === undefined) return;
+  const { user, what, pid, since } = running;
+  const left = dead === undefined ? "" : ` that outlives the command of ${describe(dead)},`;
+  const owner = `${user} (${what}, process ${pid} on ${hostname()})${left}`;
+  throw new StackLockedError(stack, owner, since, { isElsewhere: false, removal: `kill ${pid}` });
 }
