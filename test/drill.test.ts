@@ -7,7 +7,7 @@ import { drillReleases } from "../cli/drill/release";
 import type { LoadOutcome } from "../cli/drill/results";
 import { runStep, type Step } from "../cli/step";
 
-const RATE = 60;
+const RATE = 80;
 const CYCLES = 3;
 const REQUESTS = 10_000;
 /** Before anything is live, while both run, and after the point of no return. */
