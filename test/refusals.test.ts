@@ -11,7 +11,7 @@ import { PublicApi } from "../cli/public-api";
 import { docker, runProgram, Sandbox, type Ended } from "./sandbox";
 
 /** Seconds that the containers of a release have here: enough for one that works, also when busy. */
-const GATE_TIMEOUT = 60;
+const GATE_TIMEOUT = 45;
 
 void describe("a release that must not go live", () => {
   let sandbox: Sandbox;
