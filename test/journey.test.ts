@@ -133,6 +133,19 @@ void describe("a dev stack, from nothing to a prediction", () => {
     await sandbox.succeed("up");
     assert.equal((await predict()).model.version, "1");
   });
+
+  void it("still knows what ran before it went down", async () => {
+    const { releases } = JSON.parse((await sandbox.succeed("releases", "--json")).stdout) as {
+      releases: readonly { passed: boolean; model?: { version: string } | null }[];
+    };
+    assert.deepEqual(
+      releases.map(({ passed, model }) => [passed, model?.version]),
+      [
+        [true, "1"],
+        [true, undefined],
+      ],
+    );
+  });
 });
 
 void describe("a staging stack", () => {

@@ -159,14 +159,9 @@ void describe("a release that must not go live", () => {
 
   void it("does not stand in the way of the next that works, by plain pulumi, nor of going back", async () => {
     const tag = await build("next", "none");
-    const tools = JSON.parse((await sandbox.run(["env", "--json"])).stdout) as NodeJS.ProcessEnv;
     const { rows } = await exampleOf(api, sandbox.stack);
     const upload = new SlowUpload(api, JSON.stringify({ rows }));
-    const next = await runProgram(
-      "pulumi",
-      ["up", "--yes", "--skip-preview", "--non-interactive", "--stack", sandbox.stack],
-      { cwd: sandbox.root, env: { ...process.env, ...tools, TAG: tag } },
-    );
+    const next = await sandbox.pulumi(["up", "--yes", "--skip-preview"], { TAG: tag });
     assert.equal(next.exitCode, 0, next.output);
     assert.equal(await liveVersion(), tagOf("next"));
     assert.match(

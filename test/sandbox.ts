@@ -47,6 +47,15 @@ export class Sandbox {
     });
   }
 
+  /** Runs plain `pulumi` on the sandbox's stack, in the environment that `./mlops env` prints. */
+  async pulumi(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ended> {
+    const printed = JSON.parse((await this.run(["env", "--json"])).stdout) as NodeJS.ProcessEnv;
+    return runProgram("pulumi", [...args, "--non-interactive", "--stack", this.stack], {
+      cwd: this.root,
+      env: { ...this.project.environment(process.env), ...printed, ...env },
+    });
+  }
+
   /** Runs a command on the sandbox's stack that must succeed. */
   async succeed(command: string, ...args: readonly string[]): Promise<Ended> {
     const ended = await this.run([command, "--stack", this.stack, ...args]);

@@ -8,6 +8,7 @@ import { ensureSameImage } from "../release/image";
 import { lastGood, readReleases, type Release } from "../release/ledger";
 import { setUp } from "../setup";
 import { openStack } from "../stack";
+import { withStackLock } from "../stack-lock";
 import { allowDataOption, examples, jsonOption, stackOption, yesOption } from "./options";
 
 interface RollbackOptions {
@@ -33,15 +34,20 @@ export function rollbackCommand(context: Context): Command {
       "after",
       examples("./mlops rollback --stack prod", "./mlops rollback v1.0.0 --stack prod"),
     )
-    .action((tag: string | undefined, options: RollbackOptions) => rollback(context, tag, options));
+    .action((tag: string | undefined, options: RollbackOptions) => {
+      const retry = `./mlops rollback ${tag === undefined ? "" : `${tag} `}--stack ${options.stack}`;
+      return withStackLock(context, options.stack, retry, () =>
+        rollback(context, tag, options, retry),
+      );
+    });
 }
 
 async function rollback(
   context: Context,
   tag: string | undefined,
   { stack: name, yes, allowData, json }: RollbackOptions,
+  retry: string,
 ): Promise<void> {
-  const retry = `./mlops rollback ${tag === undefined ? "" : `${tag} `}--stack ${name}`;
   const tools = await setUp(context, { retry, images: false });
   const stack = await openStack(context, tools, name, false);
   const releases = await readReleases(tools, stack);
