@@ -3,11 +3,11 @@ import { Load } from "../load/load";
 import { summarizeLoad } from "../load/summary";
 import { serviceContainers } from "../services";
 import type { Step } from "../step";
-import type { PrintedLine } from "./deployer";
+import type { Deployed, PrintedLine } from "./deployer";
 import type { DrillStack } from "./drill-stack";
 import { reconcile } from "./prediction-log";
 import type { LoadOutcome } from "./results";
-import { isDone } from "./switches";
+import { isDone, wrongVersions, type Switch } from "./switches";
 
 /** A moment at which a deployment is killed. */
 export interface Boundary {
@@ -64,6 +64,7 @@ export async function drillKills(
   const settings = await stack.loadSettings(rate);
   const load = Load.start(stack.context.root, settings);
   const killed: Killed[] = [];
+  const switches: Switch[] = [];
   try {
     await delay(QUIET_MS, undefined, { signal });
     for (const [index, boundary] of boundaries.entries()) {
@@ -71,9 +72,19 @@ export async function drillKills(
       step.say(`killing ${boundary.name}; ${load.samples.length} requests, ${failed} failed`);
       // The first release is live before, so every deployment has something to change.
       const tag = stack.tags[(index + 1) % 2] ?? stack.tags[0];
-      const done = await killOnce(stack, tag, boundary, step);
+      const { result, next, startedAt } = await killOnce(stack, tag, boundary, step);
       load.requireRunning();
-      killed.push(done);
+      killed.push(result);
+      switches.push({
+        kind: "deploy",
+        to: tag,
+        startedAt,
+        // What was killed may or may not have switched: only what follows the next run is certain.
+        switchedAt: next.endedAt,
+        drainedAt: next.endedAt,
+        endedAt: next.endedAt,
+        appStart: undefined,
+      });
       signal.throwIfAborted();
     }
     await delay(QUIET_MS, undefined, { signal });
@@ -83,7 +94,7 @@ export async function drillKills(
       title: "deployments killed and run again",
       switches: killed.length,
       load: summarizeLoad(samples),
-      wrongVersions: 0,
+      wrongVersions: wrongVersions(switches, samples).length,
       predictionLog: await reconcile(docker, stack.name, settings.markerColumn, samples),
     };
     return { outcome, killed };
@@ -97,7 +108,7 @@ async function killOnce(
   tag: string,
   boundary: Boundary,
   step: Step,
-): Promise<Killed> {
+): Promise<{ result: Killed; next: Deployed; startedAt: number }> {
   let killing: Promise<void> | undefined;
   const deployer = stack.deploy(tag, (line) => {
     if (boundary.matches(line)) killing ??= deployer.kill();
@@ -109,12 +120,13 @@ async function killOnce(
   await delay(QUIET_MS);
   const next = await stack.deploy(tag).ended;
   for (const { text } of next.lines) step.record(text);
-  return {
+  const result: Killed = {
     boundary: boundary.name,
     killed: killing !== undefined && first.exitCode === null,
     residue: next.exitCode === 0 ? await residueOf(stack, tag) : lastLines(next.lines),
     seconds: (next.endedAt - next.startedAt) / 1000,
   };
+  return { result, next, startedAt: first.startedAt };
 }
 
 /** What is left of the app's containers beside those of the release that is live. */
