@@ -5,10 +5,10 @@ import { after, before, describe, it } from "node:test";
 import { parse, stringify } from "yaml";
 import { exampleOf } from "../cli/commands/predict";
 import { dockerClient } from "../cli/docker";
-import { buildDrillRelease, type Fault } from "../cli/drill/releases";
 import { freePorts, ThrowawayStack } from "../cli/drill/throwaway-stack";
 import { PublicApi } from "../cli/public-api";
-import { docker, runProgram, Sandbox, type Ended } from "./sandbox";
+import { FaultyReleases } from "./faulty-releases";
+import { docker, Sandbox, type Ended } from "./sandbox";
 
 /** Seconds: time for Prometheus to find the new containers and to ask them a few times. */
 const CANARY_SECONDS = 40;
@@ -17,20 +17,15 @@ void describe("a release that is tried before it is trusted", () => {
   let sandbox: Sandbox;
   let api: PublicApi;
   let outliers: Outliers;
-  const tags: string[] = [];
-  const tagOf = (name: string): string => `${name}-${sandbox.stack}`;
-  const build = async (name: string, fault: Fault): Promise<string> => {
-    const tag = tagOf(name);
-    await buildDrillRelease({ root: sandbox.root, tag, fault });
-    tags.push(tag);
-    return tag;
-  };
+  let images: FaultyReleases;
+  const tagOf = (name: string): string => images.tagOf(name);
   const deploy = (tag: string, ...more: readonly string[]): Promise<Ended> =>
     sandbox.run(["deploy", tag, "--stack", sandbox.stack, "--yes", ...more]);
 
   before(async () => {
     sandbox = await Sandbox.create("staging", { canarySeconds: String(CANARY_SECONDS) });
-    const first = await deploy(await build("good", "none"), "--json");
+    images = new FaultyReleases(sandbox);
+    const first = await deploy(await images.build("good", "none"), "--json");
     assert.equal(first.exitCode, 0, first.output);
     await sandbox.succeed("train");
     const { outputs } = JSON.parse(first.stdout) as { outputs: { url: string } };
@@ -41,7 +36,7 @@ void describe("a release that is tried before it is trusted", () => {
   after(async () => {
     await outliers.stop();
     await sandbox.remove();
-    for (const tag of tags) await runProgram("docker", ["image", "rm", `mlops-app:${tag}`]);
+    await images.remove();
   });
 
   void it("refuses a share that is none", async () => {
@@ -51,7 +46,7 @@ void describe("a release that is tried before it is trusted", () => {
   });
 
   void it("goes back by itself when the canary fails what the gate did not ask", async () => {
-    const ended = await deploy(await build("outliers", "outliers"), "--canary", "30%");
+    const ended = await deploy(await images.build("outliers", "outliers"), "--canary", "30%");
     assert.notEqual(ended.exitCode, 0, ended.output);
     assert.match(ended.output, /The canary failed \d+\.\d % of \d+ requests/);
     assert.match(ended.output, new RegExp(`${tagOf("good")} serves as before`));
@@ -63,7 +58,7 @@ void describe("a release that is tried before it is trusted", () => {
 
   void it("goes live when the canary does as well as the version before", async () => {
     outliers.forget();
-    const ended = await deploy(await build("better", "none"), "--canary", "30%");
+    const ended = await deploy(await images.build("better", "none"), "--canary", "30%");
     assert.equal(ended.exitCode, 0, ended.output);
     assert.equal(outliers.failures, 0);
     // Both answered for a while, until the switch.

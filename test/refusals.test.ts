@@ -6,8 +6,9 @@ import { connect, type TLSSocket } from "node:tls";
 import { after, before, describe, it } from "node:test";
 import { exampleOf } from "../cli/commands/predict";
 import { dockerClient } from "../cli/docker";
-import { buildDrillRelease, type Fault } from "../cli/drill/releases";
+import type { Fault } from "../cli/drill/releases";
 import { PublicApi } from "../cli/public-api";
+import { FaultyReleases } from "./faulty-releases";
 import { docker, runProgram, Sandbox, type Ended } from "./sandbox";
 
 /** Seconds that the containers of a release have here: enough for one that works, also when busy. */
@@ -17,15 +18,8 @@ void describe("a release that must not go live", () => {
   let sandbox: Sandbox;
   let api: PublicApi;
   let traffic: Traffic;
-  const tags: string[] = [];
-  const tagOf = (name: string): string => `${name}-${sandbox.stack}`;
-
-  const build = async (name: string, fault: Fault): Promise<string> => {
-    const tag = tagOf(name);
-    await buildDrillRelease({ root: sandbox.root, tag, fault });
-    tags.push(tag);
-    return tag;
-  };
+  let images: FaultyReleases;
+  const tagOf = (name: string): string => images.tagOf(name);
   const deploy = (tag: string, env: Readonly<Record<string, string>> = {}): Promise<Ended> =>
     sandbox.run(["deploy", tag, "--stack", sandbox.stack, "--yes"], env);
   const appContainers = (): Promise<string[]> =>
@@ -49,7 +43,8 @@ void describe("a release that must not go live", () => {
 
   before(async () => {
     sandbox = await Sandbox.create("staging", { gateTimeout: String(GATE_TIMEOUT) });
-    const first = await deploy(await build("good", "none"));
+    images = new FaultyReleases(sandbox);
+    const first = await deploy(await images.build("good", "none"));
     assert.equal(first.exitCode, 0, first.output);
     await sandbox.succeed("train");
     const { url } = JSON.parse((await sandbox.succeed("status", "--json")).stdout) as {
@@ -66,7 +61,7 @@ void describe("a release that must not go live", () => {
   after(async () => {
     await traffic.stop();
     await sandbox.remove();
-    for (const tag of tags) await runProgram("docker", ["image", "rm", `mlops-app:${tag}`]);
+    await images.remove();
   });
 
   const faults: readonly [Fault, RegExp][] = [
@@ -79,7 +74,7 @@ void describe("a release that must not go live", () => {
   ];
   for (const [fault, cause] of faults)
     void it(`${fault}: is refused while the one before serves`, async () => {
-      await assertRefused(await deploy(await build(fault, fault)), cause);
+      await assertRefused(await deploy(await images.build(fault, fault)), cause);
     });
 
   void it("a tag that is not there: is refused before anything is touched", async () => {
@@ -129,7 +124,7 @@ void describe("a release that must not go live", () => {
       );
     const [hash] = await sql("SELECT rolpassword FROM pg_authid WHERE rolname = 'mlops'");
     await sql("ALTER ROLE mlops PASSWORD 'another'");
-    const ended = await deploy(await build("password", "none"));
+    const ended = await deploy(await images.build("password", "none"));
     await sql(`ALTER ROLE mlops PASSWORD '${hash ?? ""}'`);
     await assertRefused(ended, /cannot connect to Postgres[\s\S]*password/);
   });
@@ -158,7 +153,7 @@ void describe("a release that must not go live", () => {
   });
 
   void it("does not stand in the way of the next that works, by plain pulumi, nor of going back", async () => {
-    const tag = await build("next", "none");
+    const tag = await images.build("next", "none");
     const { rows } = await exampleOf(api, sandbox.stack);
     const upload = new SlowUpload(api, JSON.stringify({ rows }));
     const next = await sandbox.pulumi(["up", "--yes", "--skip-preview"], { TAG: tag });
