@@ -106,9 +106,7 @@ void describe("previews and plans of a stack that runs", () => {
     ));
 
   void it("saves what it showed, for the owner's eyes, without any secret", async () => {
-    const set = `eval "$(./mlops env)" && pulumi config set elsewhere:token ${SENTINEL} --secret --stack ${sandbox.stack}`;
-    const env = { ...process.env, PULUMI_BACKEND_URL: `file://${sandbox.root}/.mlops/state` };
-    const ended = await runProgram("sh", ["-c", set], { cwd: sandbox.root, env });
+    const ended = await sandbox.pulumi(["config", "set", "elsewhere:token", SENTINEL, "--secret"]);
     assert.equal(ended.exitCode, 0, ended.output);
     const { output } = await preview(tags[1], "--save-plan", plan);
     assert.match(output, /\.\/mlops deploy --plan/);

@@ -48,7 +48,10 @@ export class Sandbox {
   }
 
   /** Runs plain `pulumi` on the sandbox's stack, in the environment that `./mlops env` prints. */
-  async pulumi(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ended> {
+  async pulumi(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Ended> {
     const printed = JSON.parse((await this.run(["env", "--json"])).stdout) as NodeJS.ProcessEnv;
     return runProgram("pulumi", [...args, "--non-interactive", "--stack", this.stack], {
       cwd: this.root,
