@@ -189,7 +189,9 @@ void describe("./mlops build with a registry that wants a login", () => {
 
   void it("is done again after a build was killed", async () => {
     await registry.login();
-    const dockerfile = ["FROM debian:trixie-slim", "RUN sleep 5 && echo slow >/content", ""];
+    // Another layer in every run: one that is in the build cache would not be slow.
+    const layer = `RUN sleep 5 && echo ${sandbox.stack} >/content`;
+    const dockerfile = ["FROM debian:trixie-slim", layer, ""];
     writeFileSync(join(sandbox.root, "app", "Dockerfile"), dockerfile.join("\n"));
     const child = spawn(join(sandbox.root, "mlops"), ["build", tag], {
       cwd: sandbox.root,
