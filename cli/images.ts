@@ -3,7 +3,7 @@ import type { ImageInspectInfo } from "dockerode";
 import type { Config } from "../config";
 import { releaseReference, releaseRepository } from "../components/release-image";
 import type { Context } from "./context";
-import { ImageNotFoundError } from "./errors";
+import { ImageNotFoundError, statusOf } from "./errors";
 import { registrySize, runTransfer } from "./release/registry";
 import type { Tools } from "./setup";
 
@@ -79,8 +79,7 @@ export async function inspectImage(
   try {
     return await docker.getImage(reference).inspect();
   } catch (error) {
-    if (error instanceof Error && "statusCode" in error && error.statusCode === 404)
-      return undefined;
+    if (statusOf(error) === 404) return undefined;
     throw error;
   }
 }

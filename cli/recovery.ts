@@ -1,7 +1,7 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import type Docker from "dockerode";
 import type { Context } from "./context";
-import { CommandError } from "./errors";
+import { CommandError, statusOf } from "./errors";
 import { runOperation } from "./operation";
 import type { Tools } from "./setup";
 import { readState } from "./state";
@@ -98,6 +98,6 @@ async function ignoringMissing(removal: Promise<unknown>): Promise<void> {
   try {
     await removal;
   } catch (error) {
-    if (!(error instanceof Error && "statusCode" in error && error.statusCode === 404)) throw error;
+    if (statusOf(error) !== 404) throw error;
   }
 }

@@ -57,12 +57,18 @@ async function readSnapshot(
 
 /** Whether a resource is a volume with data, which outlives the stack. */
 export function isDataVolume(resource: StateResource): boolean {
-  if (resource.type !== "docker:index/volume:Volume") return false;
-  const labels = resource.inputs?.["labels"];
   return (
-    Array.isArray(labels) &&
-    (labels as readonly { readonly label?: unknown }[]).some(({ label }) => label === "mlops.data")
+    resource.type === "docker:index/volume:Volume" && labelOf(resource, "mlops.data") !== undefined
   );
+}
+
+/** Value of a Docker label that a resource is given; undefined where it has none of that name. */
+export function labelOf({ inputs }: StateResource, name: string): string | undefined {
+  const labels = inputs?.["labels"];
+  if (!Array.isArray(labels)) return undefined;
+  return (labels as readonly { readonly label?: string; readonly value?: string }[]).find(
+    ({ label }) => label === name,
+  )?.value;
 }
 
 /** Whether a resource is a generated password, which opens the data that outlives the stack. */

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type Docker from "dockerode";
 import { parse, stringify } from "yaml";
+import { statusOf } from "../errors";
 import { heldReleases } from "../release/hold";
 
 /** Folders of a checkout that belong to whoever uses it. */
@@ -101,7 +102,7 @@ async function gone(removal: Promise<unknown>): Promise<void> {
     await removal;
   } catch (error) {
     // 409: something else is removing it at this moment.
-    const status = error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
+    const status = statusOf(error);
     if (status !== 404 && status !== 409) throw error;
   }
 }

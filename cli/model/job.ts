@@ -2,7 +2,7 @@ import { createInterface } from "node:readline";
 import { PassThrough } from "node:stream";
 import type Docker from "dockerode";
 import type { Container, ContainerInspectInfo } from "dockerode";
-import { CommandError, NotDeployedError } from "../errors";
+import { CommandError, NotDeployedError, statusOf } from "../errors";
 import { InterruptedError } from "../operation";
 import { serviceContainers } from "../services";
 import type { Tools } from "../setup";
@@ -156,8 +156,8 @@ async function unless(statuses: readonly number[], answer: Promise<unknown>): Pr
   try {
     await answer;
   } catch (error) {
-    const status = error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
-    if (typeof status !== "number" || !statuses.includes(status)) throw error;
+    const status = statusOf(error);
+    if (status === undefined || !statuses.includes(status)) throw error;
   }
 }
 

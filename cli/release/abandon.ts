@@ -3,7 +3,7 @@ import type Docker from "dockerode";
 import type { Context } from "../context";
 import { messageOf } from "../errors";
 import type { Tools } from "../setup";
-import type { StateResource } from "../state";
+import { labelOf, type StateResource } from "../state";
 import { serviceContainers } from "../services";
 import { Routes } from "./routes";
 
@@ -89,13 +89,8 @@ export function withoutCandidates(
 }
 
 /** Generation that a container was started for; undefined for every other resource. */
-function generationOf({ inputs }: StateResource): string | undefined {
-  const labels = inputs?.["labels"];
-  if (!Array.isArray(labels)) return undefined;
-  return (labels as { label?: string; value?: string }[]).find(
-    ({ label }) => label === "mlops.generation",
-  )?.value;
-}
+const generationOf = (resource: StateResource): string | undefined =>
+  labelOf(resource, "mlops.generation");
 
 async function remove({ docker }: Tools, id: string): Promise<string> {
   const container = docker.getContainer(id);

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
+import { statusOf } from "../errors";
 import { nameOf, serviceContainers } from "../services";
 import { rounded } from "./gate";
 import { untilIdle } from "./idle";
@@ -38,7 +39,7 @@ async function stop(docker: Docker, id: string, graceSeconds: number): Promise<v
     await docker.getContainer(id).stop({ t: graceSeconds });
   } catch (error) {
     // 304: it has stopped already; 404: it is gone.
-    const status = error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
+    const status = statusOf(error);
     if (status !== 304 && status !== 404) throw error;
   }
 }

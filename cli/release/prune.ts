@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 import type { ImageInfo } from "dockerode";
 import { CONTENT_LABEL } from "../../components/image-build";
-import { messageOf } from "../errors";
+import { messageOf, statusOf } from "../errors";
 import { inspectImage } from "../images";
 import { earlierReleases } from "./history";
 import { heldReleases, isHold } from "./hold";
@@ -175,7 +175,7 @@ async function remove(docker: Docker, { reference }: Removal): Promise<string | 
     await docker.getImage(reference).remove();
     return undefined;
   } catch (error) {
-    const status = error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
+    const status = statusOf(error);
     // Another run was quicker.
     return status === 404 ? undefined : messageOf(error);
   }

@@ -1,6 +1,6 @@
 import type Docker from "dockerode";
 import type { Context } from "../context";
-import { CommandError, messageOf, StepError } from "../errors";
+import { CommandError, messageOf, statusOf, StepError } from "../errors";
 import { runProgram } from "../exec";
 import type { Tools } from "../setup";
 import { runStep, type StepRequest } from "../step";
@@ -32,8 +32,7 @@ export async function registryDigest(
       .distribution(login === undefined ? {} : { authconfig: login });
     return Descriptor.digest;
   } catch (error) {
-    if (error instanceof Error && "statusCode" in error && error.statusCode === 404)
-      return undefined;
+    if (statusOf(error) === 404) return undefined;
     throw explainRegistry(reference, daemonMessage(error), login !== undefined);
   }
 }
