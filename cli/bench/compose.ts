@@ -3,9 +3,10 @@ import { join } from "node:path";
 import type Docker from "dockerode";
 import type { ContainerInspectInfo } from "dockerode";
 import { stringify } from "yaml";
+import { findCompose } from "../compose/find";
+import { hardening } from "../compose/hardening";
 import type { Context } from "../context";
 import { serviceContainers, serviceOf } from "../services";
-import { aptInstall } from "../setup/apt";
 import type { Tools } from "../setup";
 import type { Step } from "../step";
 import type { Contender } from "./measure";
@@ -67,18 +68,6 @@ export class ComposeProject {
   }
 }
 
-/** Compose as a plugin of the docker client, else the program, else installed. */
-export async function findCompose(tools: Tools, step: Step): Promise<[string, ...string[]]> {
-  const works = async (...line: [string, ...string[]]): Promise<boolean> => {
-    const [command, ...args] = line;
-    return !(await runProgram(command, [...args, "version"], { env: tools.env, reject: false }))
-      .failed;
-  };
-  if (await works("docker", "compose")) return ["docker", "compose"];
-  if (!(await works("docker-compose"))) await aptInstall(step, ["docker-compose"]);
-  return ["docker-compose"];
-}
-
 async function describe(docker: Docker, stack: string): Promise<object> {
   const containers = await serviceContainers(docker, stack);
   const services: Record<string, object> = {};
@@ -97,26 +86,16 @@ async function describe(docker: Docker, stack: string): Promise<object> {
 }
 
 function service(details: ContainerInspectInfo, name: string): object {
-  const { Config, HostConfig } = details;
+  const { Config } = details;
   const check = Config.Healthcheck;
   return {
     image: details.Image,
     entrypoint: ["sleep", "infinity"],
-    user: Config.User,
+    ...hardening(details),
     environment: Config.Env,
     labels: { ...Config.Labels, "mlops.stack": PROJECT },
     networks: Object.keys(details.NetworkSettings.Networks),
     volumes: volumesOf(details, name).map((volume) => `${volume.name}:${volume.path}`),
-    tmpfs: Object.entries((HostConfig.Tmpfs ?? {}) as Record<string, string>).map(
-      ([path, options]) => `${path}:${options}`,
-    ),
-    read_only: true,
-    init: true,
-    restart: "unless-stopped",
-    cap_drop: ["ALL"],
-    security_opt: ["no-new-privileges:true"],
-    mem_limit: HostConfig.Memory,
-    memswap_limit: HostConfig.MemorySwap,
     // The check itself would ask a server that does not run here.
     ...(check === undefined
       ? {}

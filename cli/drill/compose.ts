@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ContainerInspectInfo } from "dockerode";
 import { stringify } from "yaml";
-import { findCompose } from "../bench/compose";
+import { findCompose } from "../compose/find";
+import { hardening } from "../compose/hardening";
 import { runProgram } from "../exec";
 import { Load } from "../load/load";
 import type { LoadSettings } from "../load/protocol";
@@ -192,7 +193,8 @@ const mountLine = ({ Name = "", Destination, RW }: Mount): string =>
   `${Name}:${Destination}${RW ? "" : ":ro"}`;
 
 /** What a container of the stack is made of, in Compose's words. */
-function service({ Config, HostConfig }: ContainerInspectInfo): object {
+function service(details: ContainerInspectInfo): object {
+  const { Config, HostConfig } = details;
   const check = Config.Healthcheck;
   // Docker tells them, the types do not know it.
   const { StopSignal, StopTimeout } = Config as {
@@ -201,17 +203,7 @@ function service({ Config, HostConfig }: ContainerInspectInfo): object {
   };
   const seconds = (nanoseconds = 0): string => `${nanoseconds / 1e9}s`;
   return {
-    user: Config.User,
-    tmpfs: Object.entries((HostConfig.Tmpfs ?? {}) as Record<string, string>).map(
-      ([path, options]) => `${path}:${options}`,
-    ),
-    read_only: true,
-    init: true,
-    restart: "unless-stopped",
-    cap_drop: ["ALL"],
-    security_opt: ["no-new-privileges:true"],
-    mem_limit: HostConfig.Memory,
-    memswap_limit: HostConfig.MemorySwap,
+    ...hardening(details),
     cpus: (HostConfig.NanoCpus ?? 0) / 1e9,
     ...(StopSignal === undefined ? {} : { stop_signal: StopSignal }),
     stop_grace_period: `${StopTimeout ?? 10}s`,

@@ -2,9 +2,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
 import { statusOf } from "../errors";
 import { nameOf, serviceContainers } from "../services";
-import { rounded } from "./gate";
 import { untilIdle } from "./idle";
 import type { DrainInput, DrainOutput } from "./input";
+import { rounded } from "./seconds";
 
 /**
  * Time for requests that nginx had routed at the moment of the switch to reach their containers:

@@ -5,6 +5,7 @@ import { checkGolden } from "./golden";
 import type { GateInput, GateOutput } from "./input";
 import { probe, publicListener } from "./listener";
 import { Routes } from "./routes";
+import { rounded } from "./seconds";
 
 /**
  * Lets the new containers show what they can, at the public listener but to nobody else: they
@@ -32,6 +33,3 @@ export async function passGate(
 }
 
 const servedModel = ({ name, version }: { name: string; version: string }) => ({ name, version });
-
-/** Milliseconds are all that is worth keeping. */
-export const rounded = (seconds: number): number => Math.round(seconds * 1000) / 1000;

@@ -2,10 +2,10 @@ import type Docker from "dockerode";
 import type { CanaryConfig } from "../../config";
 import { CommandError, messageOf } from "../errors";
 import { watchCanary } from "./canary";
-import { rounded } from "./gate";
 import type { SwitchInput, SwitchOutput } from "./input";
 import { probe, publicListener } from "./listener";
 import { Routes } from "./routes";
+import { rounded } from "./seconds";
 
 /**
  * Makes a generation live, after a trial on a share of the traffic where one is asked for; what
