@@ -1,4 +1,4 @@
-"""The image's commands: `serve`, `migrate`, `train`, `model`."""
+"""The image's commands: `serve`, `migrate`, `schema`, `train`, `model`, `verify-models`."""
 
 import json
 import signal
@@ -42,6 +42,15 @@ def migrate() -> None:
 
 
 @commands.command()
+def schema() -> None:
+    """Print the revisions of the database that this version knows, newest first, as JSON."""
+    from mlops_app.schema import describe_schema
+
+    settings = _begin()
+    _print({"event": "result", **describe_schema(settings)})
+
+
+@commands.command()
 @click.option(
     "--inverse-regularization",
     type=click.FloatRange(min=0, min_open=True),
@@ -60,6 +69,19 @@ def train(inverse_regularization: float) -> None:
     settings = _begin()
     result = run(settings, Parameters(inverse_regularization), _print)
     _print({"event": "result", **result})
+
+
+@commands.command("verify-models")
+@click.argument("names", nargs=-1)
+def verify_models(names: tuple[str, ...]) -> None:
+    """Open every version of the models NAMES, or of all, and compare its answers with the recorded.
+
+    Prints one JSON object per step, the result last.
+    """
+    from mlops_app.verify_models import verify_models as run
+
+    settings = _begin()
+    _print({"event": "result", **run(settings, names, _print)})
 
 
 @commands.group()

@@ -5,6 +5,7 @@ that answers otherwise, whatever its health says, must not go live.
 """
 
 import json
+import math
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,9 @@ from mlops_app.row_schema import Row
 TAG: Final = "mlops.golden"
 
 MAX_ROWS: Final = 3
+
+# Other processors and libraries round the last digits otherwise.
+TOLERANCE: Final = 1e-6
 
 
 def record_golden(
@@ -55,6 +59,21 @@ def record_golden(
     client.set_model_version_tag(name, version, TAG, text)
     recorded: dict[str, Any] = json.loads(text)
     return recorded
+
+
+def same_answers(a: Any, b: Any) -> bool:
+    """Return whether two JSON values are equal, numbers up to rounding."""
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    match a, b:
+        case int() | float(), int() | float():
+            return math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        case list(), list():
+            return len(a) == len(b) and all(map(same_answers, a, b))
+        case dict(), dict():
+            return a.keys() == b.keys() and all(same_answers(a[key], b[key]) for key in a)
+        case _:
+            return bool(a == b)
 
 
 def _representative(rows: list[Row], predictions: list[Prediction]) -> list[Row]:

@@ -78,7 +78,7 @@ def migrate(settings: Settings) -> dict[str, str | bool | None]:
 
     """
     config = Config(toml_file=PROJECT_FILE)
-    known = _known(config)
+    known = known_revisions(config)
     revisions = [script.revision for script in known]
     with open_locked(settings) as connection:
         before = current_revision(connection)
@@ -95,7 +95,7 @@ def migrate(settings: Settings) -> dict[str, str | bool | None]:
         return {"before": before, "after": current_revision(connection), "newer": False}
 
 
-def _known(config: Config) -> list[Script]:
+def known_revisions(config: Config) -> list[Script]:
     """Return the revisions in the image, newest first.
 
     Raises:
