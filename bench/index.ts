@@ -34,7 +34,7 @@ for (let index = 1; index <= config.requireNumber("services"); index += 1) {
     user,
     files: { settings: `${index}\n` },
   });
-  const data = new DataVolume(`${name}-data`, { context, service });
+  const data = new DataVolume(`${name}-data`, { context, service, purpose: "data" });
   new Containers(name, {
     context,
     spec: {

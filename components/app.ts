@@ -80,7 +80,7 @@ export class App extends pulumi.ComponentResource {
     const volumes = FOLDERS.map((folder): VolumeMount => {
       const volume = new DataVolume(
         `${name}-${folder}`,
-        { context, service: "app" },
+        { context, service: "app", purpose: folder },
         { parent: this },
       );
       return { volume: volume.volumeName, path: `/app/${folder}` };

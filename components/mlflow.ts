@@ -42,7 +42,7 @@ export class Mlflow extends pulumi.ComponentResource {
     const { context, config, database } = args;
     const artifacts = new DataVolume(
       `${name}-artifacts`,
-      { context, service: "mlflow" },
+      { context, service: "mlflow", purpose: "artifacts" },
       { parent: this },
     );
     const secrets = new FilesVolume(

@@ -53,7 +53,11 @@ export class Postgres extends pulumi.ComponentResource {
     this.app = { name: "mlops", password: password("mlops") };
     this.mlflow = { name: "mlflow", password: password("mlflow") };
 
-    const data = new DataVolume(`${name}-data`, { context, service: "postgres" }, { parent: this });
+    const data = new DataVolume(
+      `${name}-data`,
+      { context, service: "postgres", purpose: "data" },
+      { parent: this },
+    );
     const secrets = new FilesVolume(
       `${name}-secrets`,
       {

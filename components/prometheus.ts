@@ -38,7 +38,7 @@ export class Prometheus extends pulumi.ComponentResource {
     const { context, config } = args;
     const data = new DataVolume(
       `${name}-data`,
-      { context, service: "prometheus" },
+      { context, service: "prometheus", purpose: "data" },
       { parent: this },
     );
     const settings = new FilesVolume(

@@ -33,7 +33,11 @@ export class Redis extends pulumi.ComponentResource {
     super("mlops:redis:Redis", name, {}, opts);
     const { context, config } = args;
     this.password = generatedPassword(`${name}-password`, { parent: this });
-    const data = new DataVolume(`${name}-data`, { context, service: "redis" }, { parent: this });
+    const data = new DataVolume(
+      `${name}-data`,
+      { context, service: "redis", purpose: "data" },
+      { parent: this },
+    );
     const files = { context, service: "redis", image: args.image, user: USER };
     const settings = new FilesVolume(
       `${name}-config`,
