@@ -86,6 +86,18 @@ const bundles = {
   },
   runner: { entry: "bin/runner.cjs", options: runnerOptions },
   bench: { entry: "bench/runner.cjs", options: runnerOptions },
+  agent: {
+    entry: "backup/main.ts",
+    options: {
+      banner: { js: "#!/usr/bin/env node" },
+      external: ["*.node", "pg-native"],
+      // Nothing in it may tell where it was made: an image is named after its content.
+      minify: true,
+      legalComments: "none",
+    },
+    /** Where an image's build takes it from. */
+    copy: "images/backup/agent.cjs",
+  },
 };
 
 /** "size:mtime" of a file, or "missing": what a seal remembers of each input. */
@@ -181,7 +193,20 @@ function bundle(name) {
       );
     }
   }
+  publish(bundles[name].copy, outfile);
   return outfile;
+}
+
+/** Keeps a copy of a bundle up to date, without the seal: that differs from checkout to checkout. */
+function publish(copy, outfile) {
+  if (copy === undefined) return;
+  const target = path.join(root, copy);
+  const text = fs.readFileSync(outfile, "utf8");
+  const content = text.slice(0, text.lastIndexOf(SEAL));
+  if (fs.existsSync(target) && fs.readFileSync(target, "utf8") === content) return;
+  const partial = `${target}.${process.pid}.partial`;
+  fs.writeFileSync(partial, content);
+  fs.renameSync(partial, target);
 }
 
 module.exports = { bundle, outfileOf };

@@ -1,0 +1,131 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { runTool, type ToolOptions } from "./program";
+import type { AgentSettings, Places } from "./settings";
+
+/** A backup of the databases, as pgBackRest tells of it. */
+export interface PgBackup {
+  readonly label: string;
+  /** Names that were given to it. */
+  readonly annotation?: Readonly<Record<string, string>>;
+  readonly lsn: { readonly start: string; readonly stop: string };
+  readonly archive: { readonly start: string; readonly stop: string };
+  readonly info: {
+    readonly size: number;
+    readonly repository: { readonly delta: number; readonly size?: number };
+  };
+  readonly error?: boolean;
+}
+
+interface Stanza {
+  readonly backup: readonly PgBackup[];
+  readonly db: readonly { readonly version: string; readonly "system-id": number | string }[];
+  readonly status: { readonly code: number; readonly message: string };
+}
+
+/** Codes of a stanza's status: https://pgbackrest.org/command.html#command-info */
+const NO_STANZA = [1, 3, 99];
+
+/** pgBackRest on one stack's databases; runs as their user. */
+export class PgBackrest {
+  /** File that says where the repository is, and its key. */
+  readonly config: string;
+  readonly stanza: string;
+
+  constructor(
+    readonly places: Places,
+    settings: Pick<AgentSettings, "stack">,
+  ) {
+    this.config = join(places.keys, "pgbackrest.conf");
+    this.stanza = settings.stack;
+  }
+
+  /** What Postgres runs for each segment of its write-ahead log. */
+  get archiveCommand(): string {
+    return `pgbackrest --config=${this.config} --stanza=${this.stanza} archive-push %p`;
+  }
+
+  /** @throws ProgramError */
+  async run(
+    command: string,
+    args: readonly string[] = [],
+    options: ToolOptions = {},
+  ): Promise<string> {
+    const line = [
+      `--config=${this.config}`,
+      `--stanza=${this.stanza}`,
+      "--log-level-console=off",
+      "--log-level-stderr=warn",
+      ...args,
+      command,
+    ];
+    return (await runTool("pgbackrest", line, { asPostgres: true, ...options })).stdout;
+  }
+
+  /** Such as `2.55.1`. */
+  async version(): Promise<string> {
+    const { stdout } = await runTool("pgbackrest", ["version"], { asPostgres: true });
+    return stdout.replace(/^pgBackRest\s+/, "").trim();
+  }
+
+  /** Makes the repository ready; changes nothing where it is. */
+  async createStanza(): Promise<void> {
+    await this.run("stanza-create");
+  }
+
+  /** Switches the write-ahead log, and waits until the archive has it. */
+  async check(): Promise<void> {
+    await this.run("check");
+  }
+
+  /**
+   * Makes a whole backup.
+   *
+   * @param annotation name that is kept with it.
+   */
+  async backup(annotation: string): Promise<void> {
+    await this.run("backup", ["--type=full", `--annotation=set=${annotation}`]);
+  }
+
+  /** All backups, oldest first; none where there is no repository yet. */
+  async backups(): Promise<readonly PgBackup[]> {
+    return (await this.info())?.backup ?? [];
+  }
+
+  /** Version and identity of the cluster that was backed up last; undefined where none was. */
+  async cluster(): Promise<{ readonly version: string; readonly systemId: string } | undefined> {
+    const db = (await this.info())?.db.at(-1);
+    return db === undefined
+      ? undefined
+      : { version: db.version, systemId: String(db["system-id"]) };
+  }
+
+  /** Reads every file of the repository, and compares it with its checksum. */
+  async verify(): Promise<void> {
+    const said = await this.run("verify", ["--output=text", "--verbose"], {});
+    // It exits with 0 however damaged the repository is.
+    const status = /^\s*status:\s*(\w+)/m.exec(said)?.[1];
+    if (status !== "ok") throw new Error(said.trim());
+  }
+
+  /** Removes one backup. */
+  async expire(label: string): Promise<void> {
+    await this.run("expire", [`--set=${label}`]);
+  }
+
+  /** SHA-256 of a file in the repository, decrypted. */
+  async sha256(path: string): Promise<string> {
+    return createHash("sha256")
+      .update(await this.run("repo-get", [path]))
+      .digest("hex");
+  }
+
+  private async info(): Promise<Stanza | undefined> {
+    const stanzas = JSON.parse(await this.run("info", ["--output=json"])) as readonly Stanza[];
+    const [stanza] = stanzas;
+    return stanza === undefined ||
+      (NO_STANZA.includes(stanza.status.code) && stanza.backup.length === 0)
+      ? undefined
+      : stanza;
+  }
+}
