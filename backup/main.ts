@@ -1,21 +1,23 @@
 import { Command, CommanderError } from "commander";
-import { CommandError } from "../cli/errors";
+import { messageOf } from "../cli/errors";
+import { backupCommand, listCommand } from "./commands";
+
+const commands: readonly (() => Command)[] = [backupCommand, listCommand];
 
 async function main(argv: readonly string[]): Promise<number> {
   const program = new Command("agent")
     .description("Makes, checks and restores the backups of a stack, inside its own container.")
     .showHelpAfterError("See: agent --help")
     .exitOverride();
+  for (const build of commands) program.addCommand(build().exitOverride());
   try {
     await program.parseAsync(argv, { from: "user" });
     return 0;
   } catch (error) {
     // 2 tells whoever started it that this agent does not know what was asked.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    const text = error instanceof Error ? error.message : String(error);
-    process.stderr.write(
-      `error: ${text.replaceAll("\n", " ")}${error instanceof CommandError ? "" : ""}\n`,
-    );
+    // One line, so that who reads it knows where it ends.
+    process.stderr.write(`error: ${messageOf(error).replaceAll("\n", " ")}\n`);
     return 1;
   }
 }

@@ -100,9 +100,13 @@ export class PgBackrest {
       : { version: db.version, systemId: String(db["system-id"]) };
   }
 
-  /** Reads every file of the repository, and compares it with its checksum. */
-  async verify(): Promise<void> {
-    const said = await this.run("verify", ["--output=text", "--verbose"], {});
+  /**
+   * Reads every file of a backup, and compares it with its checksum.
+   *
+   * @throws Error with what is damaged or missing.
+   */
+  async verify(label: string): Promise<void> {
+    const said = await this.run("verify", [`--set=${label}`, "--output=text", "--verbose"]);
     // It exits with 0 however damaged the repository is.
     const status = /^\s*status:\s*(\w+)/m.exec(said)?.[1];
     if (status !== "ok") throw new Error(said.trim());

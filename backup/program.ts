@@ -30,6 +30,8 @@ export interface ToolOptions {
   readonly input?: string;
   /** Gets each line of standard output as it comes; then nothing is returned. @default none */
   readonly onLine?: (line: string) => void;
+  /** Whether what it prints is not looked at. @default false */
+  readonly discard?: boolean;
   /** Exit codes that are no failure. @default only 0 */
   readonly accepted?: readonly number[];
 }
@@ -51,7 +53,7 @@ export async function runTool(
   args: readonly string[],
   options: ToolOptions = {},
 ): Promise<ToolResult> {
-  const { asPostgres = false, env = {}, input, onLine, accepted = [] } = options;
+  const { asPostgres = false, env = {}, input, onLine, discard = false, accepted = [] } = options;
   const kept: string[] = [];
   const child = execa(program, args, {
     ...(asPostgres ? POSTGRES_USER : {}),
@@ -65,6 +67,7 @@ export async function runTool(
     extendEnv: false,
     reject: false,
     ...(input === undefined ? { stdin: "ignore" as const } : { input }),
+    ...(discard ? { stdout: "ignore" as const } : {}),
     buffer: { stdout: onLine === undefined, stderr: false },
   });
   const keep = (line: string): void => {
@@ -75,7 +78,7 @@ export async function runTool(
   if (onLine !== undefined) streams.push(followLines(child.stdout, onLine));
   const [{ exitCode, stdout, shortMessage }] = await Promise.all([child, ...streams]);
   if (exitCode === 0 || (exitCode !== undefined && accepted.includes(exitCode)))
-    return { exitCode, stdout: onLine === undefined ? stdout : "" };
+    return { exitCode, stdout: onLine === undefined ? (stdout ?? "") : "" };
   const said = kept.join("\n").trim();
   throw new ProgramError(program, exitCode, said === "" ? (shortMessage ?? "") : said);
 }

@@ -189,6 +189,11 @@ export class Restic {
     await this.run(["check", `--read-data-subset=${percent}%`]);
   }
 
+  /** Reads everything that a snapshot needs, and compares it with its checksums. */
+  async readAll(snapshot: string): Promise<void> {
+    await this.run(["dump", "--archive=tar", snapshot, "/"], { discard: true });
+  }
+
   /** Forgets snapshots, and gives back the room that only they took. */
   async forget(ids: readonly string[]): Promise<void> {
     if (ids.length > 0) await this.run(["forget", "--prune", ...ids]);
