@@ -51,13 +51,14 @@ export class PgBackrest {
     args: readonly string[] = [],
     options: ToolOptions = {},
   ): Promise<string> {
+    // The command first: what is no option before it would be taken for the command.
     const line = [
+      command,
       `--config=${this.config}`,
       `--stanza=${this.stanza}`,
       "--log-level-console=off",
       "--log-level-stderr=warn",
       ...args,
-      command,
     ];
     return (await runTool("pgbackrest", line, { asPostgres: true, ...options })).stdout;
   }

@@ -164,7 +164,7 @@ export async function readCounts(
 }
 
 /** Every registered version; none where MLflow has made no tables yet. */
-async function readModels(client: Client): Promise<ModelVersion[]> {
+export async function readModels(client: Pick<Client, "query">): Promise<ModelVersion[]> {
   const known = await client.query<{ known: boolean }>(
     "SELECT to_regclass('model_versions') IS NOT NULL AS known",
   );

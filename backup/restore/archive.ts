@@ -1,7 +1,8 @@
+import type { PgBackrest } from "../pgbackrest";
 import { parseSegment, type Histories } from "./timeline";
 
-/** Runs pgBackRest with the stanza's configuration, and returns its standard output. */
-export type RunPgbackrest = (...args: readonly string[]) => Promise<string>;
+/** pgBackRest on the stack's databases. */
+export type Runner = Pick<PgBackrest, "run">;
 
 /** What `pgbackrest info --output=json` says, as far as it is needed here. */
 interface Info {
@@ -30,12 +31,9 @@ export interface Archive {
  *
  * @returns undefined when the repository does not have the backup.
  */
-export async function archiveOf(
-  pgbackrest: RunPgbackrest,
-  label: string,
-): Promise<Archive | undefined> {
+export async function archiveOf(pgbackrest: Runner, label: string): Promise<Archive | undefined> {
   for (const { name, archive, backup } of JSON.parse(
-    await pgbackrest("info", "--output=json"),
+    await pgbackrest.run("info", ["--output=json"]),
   ) as readonly Info[]) {
     const found = backup.find((item) => item.label === label);
     const id = archive.find(({ database }) => database.id === found?.database.id)?.id;
@@ -50,15 +48,12 @@ export async function archiveOf(
 }
 
 /** Reads the histories of all timelines in an archive. */
-export async function readHistories(
-  pgbackrest: RunPgbackrest,
-  archive: Archive,
-): Promise<Histories> {
+export async function readHistories(pgbackrest: Runner, archive: Archive): Promise<Histories> {
   const histories = new Map<number, string>();
   for (const name of await list(pgbackrest, archive.folder)) {
     const match = /^([0-9A-F]{8})\.history$/i.exec(name);
     if (match === null) continue;
-    const text = await pgbackrest("repo-get", `${archive.folder}/${name}`);
+    const text = await pgbackrest.run("repo-get", [`${archive.folder}/${name}`]);
     histories.set(Number.parseInt(match[1] ?? "", 16), text);
   }
   return histories;
@@ -69,7 +64,7 @@ export async function readHistories(
  * when there is none.
  */
 export async function newestSegment(
-  pgbackrest: RunPgbackrest,
+  pgbackrest: Runner,
   archive: Archive,
   timeline: number,
 ): Promise<string | undefined> {
@@ -85,6 +80,6 @@ export async function newestSegment(
   return segments.sort().at(-1);
 }
 
-async function list(pgbackrest: RunPgbackrest, folder: string): Promise<string[]> {
-  return (await pgbackrest("repo-ls", folder)).split("\n").filter((name) => name !== "");
+async function list(pgbackrest: Runner, folder: string): Promise<string[]> {
+  return (await pgbackrest.run("repo-ls", [folder])).split("\n").filter((name) => name !== "");
 }

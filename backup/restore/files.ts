@@ -2,9 +2,7 @@ import { chmod, chown } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CommandError } from "../../cli/errors";
 import type { FilesPart } from "../manifest";
-
-/** Runs restic on the stack's repository, and returns its standard output. */
-export type RunRestic = (...args: readonly string[]) => Promise<string>;
+import type { Restic } from "../restic";
 
 /** Arguments of {@link restoreFiles}. */
 export interface FilesRestore {
@@ -13,7 +11,7 @@ export interface FilesRestore {
   readonly source: string;
   /** Existing folder that gets its content, owner and mode. */
   readonly target: string;
-  readonly restic: RunRestic;
+  readonly restic: Pick<Restic, "run">;
 }
 
 /**
@@ -23,7 +21,7 @@ export interface FilesRestore {
  */
 export async function restoreFiles({ part, source, target, restic }: FilesRestore): Promise<void> {
   const { snapshot } = part;
-  const { tree } = JSON.parse(await restic("cat", "snapshot", snapshot)) as {
+  const { tree } = JSON.parse((await restic.run(["cat", "snapshot", snapshot])).stdout) as {
     readonly tree: string;
   };
   if (tree !== part.tree)
@@ -31,7 +29,7 @@ export async function restoreFiles({ part, source, target, restic }: FilesRestor
       `The files of ${source} in the repository are not those of the set: their checksum is ${tree}, and the set says ${part.tree}. What is live was not touched.`,
       "Somebody has changed the repository: choose another set, and look who can write there.",
     );
-  await restic("restore", `${snapshot}:${source}`, "--target", target, "--verify");
+  await restic.run(["restore", `${snapshot}:${source}`, `--target=${target}`, "--verify"]);
   const { uid, gid, mode } = await nodeOf(restic, snapshot, source);
   await chown(target, uid, gid);
   await chmod(target, mode);
@@ -46,8 +44,9 @@ interface Node {
 }
 
 /** Restic restores what is in a folder, not what the folder itself was. */
-async function nodeOf(restic: RunRestic, snapshot: string, path: string): Promise<Node> {
-  const lines = (await restic("ls", "--json", snapshot, dirname(path))).split("\n");
+async function nodeOf(restic: Pick<Restic, "run">, snapshot: string, path: string): Promise<Node> {
+  const { stdout } = await restic.run(["ls", "--json", snapshot, dirname(path)]);
+  const lines = stdout.split("\n");
   const nodes = lines
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as Partial<Node>);

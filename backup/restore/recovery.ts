@@ -1,13 +1,7 @@
 import { chown, mkdir, open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CommandError } from "../../cli/errors";
-import {
-  archiveOf,
-  newestSegment,
-  readHistories,
-  type Archive,
-  type RunPgbackrest,
-} from "./archive";
+import { archiveOf, newestSegment, readHistories, type Archive, type Runner } from "./archive";
 import type { Choice } from "./choose";
 import { POSTGRES_USER } from "../settings";
 import { PrivateServer, ServerEndedError } from "./private-server";
@@ -20,7 +14,7 @@ export interface RecoveryArgs {
   readonly data: string;
   /** Folder for the server's socket, which is made. */
   readonly socket: string;
-  readonly pgbackrest: RunPgbackrest;
+  readonly pgbackrest: Runner;
   /** Told what is done now. */
   readonly report: (doing: string) => void;
 }
@@ -45,13 +39,12 @@ export async function recover(args: RecoveryArgs): Promise<PrivateServer> {
   await mkdir(data, { mode: 0o700 });
   await chown(data, POSTGRES_USER.uid, POSTGRES_USER.gid);
   report("copying the database");
-  await pgbackrest(
+  await pgbackrest.run("restore", [
     `--pg1-path=${data}`,
     `--set=${label}`,
     ...targetOf(choice),
     `--target-timeline=${timeline}`,
-    "restore",
-  );
+  ]);
   const server = await start(args, archive);
   if (choice.wish.kind === "end") await requireWholeLog(args, archive, timeline, server);
   return server;

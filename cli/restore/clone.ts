@@ -1,0 +1,62 @@
+import type Docker from "dockerode";
+import type { Container, ContainerInspectInfo } from "dockerode";
+
+/** How a copy of a container differs from it. */
+export interface CloneRequest {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Network, and the name under which it is found there. */
+  readonly network: string;
+  readonly alias?: string;
+  /** Volumes by mount path, all of them. */
+  readonly volumes: Readonly<Record<string, string>>;
+  /** @default the container's own */
+  readonly command?: readonly string[];
+  /** Names of variables that it keeps. @default all */
+  readonly variables?: readonly string[];
+  /** Whether its health check stays; a job has none. @default true */
+  readonly isService?: boolean;
+}
+
+/**
+ * Creates a container like another, as hardened and with the same limits, that shares neither data
+ * nor networks nor ports with it. It does not come back by itself.
+ */
+export function cloneContainer(
+  docker: Docker,
+  like: ContainerInspectInfo,
+  request: CloneRequest,
+): Promise<Container> {
+  const { name, labels, network, alias, volumes, variables, isService = true } = request;
+  const { HostConfig: host } = like;
+  return docker.createContainer({
+    name,
+    Image: like.Image,
+    Cmd: [...(request.command ?? (like.Config.Cmd as string[] | null) ?? [])],
+    User: like.Config.User,
+    // Docker says null for none.
+    Env: ((like.Config.Env as string[] | null) ?? []).filter(
+      (entry) => variables === undefined || variables.includes(entry.split("=")[0] ?? ""),
+    ),
+    Labels: { ...labels },
+    Healthcheck: isService ? (like.Config.Healthcheck ?? { Test: [] }) : { Test: ["NONE"] },
+    StopSignal: (like.Config as { readonly StopSignal?: string }).StopSignal ?? "SIGTERM",
+    NetworkingConfig: {
+      EndpointsConfig: { [network]: alias === undefined ? {} : { Aliases: [alias] } },
+    },
+    HostConfig: {
+      NetworkMode: network,
+      Binds: Object.entries(volumes).map(([path, volume]) => `${volume}:${path}`),
+      Init: true,
+      ReadonlyRootfs: true,
+      CapDrop: ["ALL"],
+      SecurityOpt: ["no-new-privileges:true"],
+      Tmpfs: host.Tmpfs as unknown,
+      Memory: host.Memory,
+      MemorySwap: host.MemorySwap,
+      NanoCpus: host.NanoCpus,
+      Ulimits: host.Ulimits as unknown,
+      LogConfig: host.LogConfig as unknown,
+    },
+  });
+}
