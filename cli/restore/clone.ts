@@ -18,6 +18,13 @@ export interface CloneRequest {
   readonly isService?: boolean;
 }
 
+/** What Docker leaves out or says null for where it is not set, other than the types have it. */
+interface Optional {
+  readonly Cmd: readonly string[] | null;
+  readonly Env: readonly string[] | null;
+  readonly StopSignal?: string;
+}
+
 /**
  * Creates a container like another, as hardened and with the same limits, that shares neither data
  * nor networks nor ports with it. It does not come back by itself.
@@ -29,18 +36,18 @@ export function cloneContainer(
 ): Promise<Container> {
   const { name, labels, network, alias, volumes, variables, isService = true } = request;
   const { HostConfig: host } = like;
+  const { Cmd, Env, StopSignal } = like.Config as Optional;
   return docker.createContainer({
     name,
     Image: like.Image,
-    Cmd: [...(request.command ?? (like.Config.Cmd as string[] | null) ?? [])],
+    Cmd: [...(request.command ?? Cmd ?? [])],
     User: like.Config.User,
-    // Docker says null for none.
-    Env: ((like.Config.Env as string[] | null) ?? []).filter(
+    Env: (Env ?? []).filter(
       (entry) => variables === undefined || variables.includes(entry.split("=")[0] ?? ""),
     ),
     Labels: { ...labels },
     Healthcheck: isService ? (like.Config.Healthcheck ?? { Test: [] }) : { Test: ["NONE"] },
-    StopSignal: (like.Config as { readonly StopSignal?: string }).StopSignal ?? "SIGTERM",
+    StopSignal: StopSignal ?? "SIGTERM",
     NetworkingConfig: {
       EndpointsConfig: { [network]: alias === undefined ? {} : { Aliases: [alias] } },
     },
@@ -51,12 +58,12 @@ export function cloneContainer(
       ReadonlyRootfs: true,
       CapDrop: ["ALL"],
       SecurityOpt: ["no-new-privileges:true"],
-      Tmpfs: host.Tmpfs as unknown,
+      Tmpfs: host.Tmpfs,
       Memory: host.Memory,
       MemorySwap: host.MemorySwap,
       NanoCpus: host.NanoCpus,
-      Ulimits: host.Ulimits as unknown,
-      LogConfig: host.LogConfig as unknown,
+      Ulimits: host.Ulimits,
+      LogConfig: host.LogConfig,
     },
   });
 }
