@@ -4,6 +4,7 @@ export type AgentEvent =
   /** What the step does now, for people. */
   | { readonly event: "progress"; readonly step: string; readonly doing: string }
   | { readonly event: "done"; readonly step: string; readonly seconds: number }
+  | { readonly event: "failed"; readonly step: string }
   /** The last one, of a command that succeeded. */
   | ({ readonly event: "result" } & Readonly<Record<string, unknown>>);
 
@@ -25,9 +26,16 @@ export class Report {
   async step<T>(step: string, work: (doing: Doing) => Promise<T>): Promise<T> {
     this.tell({ event: "started", step });
     const begun = performance.now();
-    const result = await work((doing) => {
-      this.tell({ event: "progress", step, doing });
-    });
+    const doing: Doing = (now) => {
+      this.tell({ event: "progress", step, doing: now });
+    };
+    let result: T;
+    try {
+      result = await work(doing);
+    } catch (error) {
+      this.tell({ event: "failed", step });
+      throw error;
+    }
     const seconds = Math.round(performance.now() - begun) / 1000;
     this.taken[step] = seconds;
     this.tell({ event: "done", step, seconds });

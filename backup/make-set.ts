@@ -12,6 +12,7 @@ import {
   type Reason,
 } from "./manifest";
 import { namePoint, startArchiving, type Point } from "./point";
+import type { Restic, Saved } from "./restic";
 import { holdingRewrites, pingRedis, releaseRewrites } from "./redis-hold";
 import type { Places, StackFacts } from "./settings";
 
@@ -63,7 +64,7 @@ export async function makeSet(agent: Agent, reason: Reason, report: Report): Pro
     await releaseRewrites(places);
   });
   const postgres = await attempt("postgres", (doing) => savePostgres(agent, set, doing));
-  const files: Record<FilesPartName, FilesPart | null> = {
+  const saved: Record<FilesPartName, Saved | null> = {
     mlflow: null,
     app: null,
     redis: null,
@@ -73,14 +74,14 @@ export async function makeSet(agent: Agent, reason: Reason, report: Report): Pro
     restic.backup(folders, [`set:${set}`, `part:${part}`], doing);
   const below = (part: keyof typeof PART_FOLDERS): string[] =>
     PART_FOLDERS[part].map((folder) => join(places.source, folder));
-  files.mlflow = await attempt("mlflow", async (doing) => {
-    const saved = await saveFiles("mlflow", below("mlflow"), doing);
+  saved.mlflow = await attempt("mlflow", async (doing) => {
+    const part = await saveFiles("mlflow", below("mlflow"), doing);
     // Its files are saved all the same; that it is down at this hour somebody has to know.
     await requireMlflow().catch((error: unknown) => problems.push(messageOf(error)));
-    return saved;
+    return part;
   });
-  files.app = await attempt("app", (doing) => saveFiles("app", below("app"), doing));
-  files.redis = await attempt("redis", async (doing) => {
+  saved.app = await attempt("app", (doing) => saveFiles("app", below("app"), doing));
+  saved.redis = await attempt("redis", async (doing) => {
     const save = () => saveFiles("redis", below("redis"), doing);
     const failure = await pingRedis(places).then(
       () => undefined,
@@ -93,13 +94,14 @@ export async function makeSet(agent: Agent, reason: Reason, report: Report): Pro
     return save();
   });
   const facts = await readFacts(places, problems);
-  files.stack = await attempt("stack", (doing) =>
+  saved.stack = await attempt("stack", (doing) =>
     saveFiles(
       "stack",
       [join(places.source, "stack"), join(places.source, "tls"), join(places.backup, "stack")],
       doing,
     ),
   );
+  const files = await withTrees(restic, set, saved);
   const parts = [postgres, ...Object.values(files)];
   const unread = await attempt("verify", (doing) =>
     readBack(agent, { postgres: postgres?.part ?? null, files }, doing),
@@ -132,6 +134,21 @@ export async function makeSet(agent: Agent, reason: Reason, report: Report): Pro
     await sets.updateLatest();
   });
   return manifest;
+}
+
+/** The parts with their trees, which restic tells of all snapshots at once. */
+async function withTrees(
+  restic: Restic,
+  set: string,
+  saved: Readonly<Record<FilesPartName, Saved | null>>,
+): Promise<Record<FilesPartName, FilesPart | null>> {
+  const listed = await restic.snapshots([`set:${set}`]);
+  const part = (name: FilesPartName): FilesPart | null => {
+    const of = saved[name];
+    const tree = listed.find(({ id }) => id === of?.snapshot)?.tree;
+    return of === null || tree === undefined ? null : { ...of, tree };
+  };
+  return { mlflow: part("mlflow"), app: part("app"), redis: part("redis"), stack: part("stack") };
 }
 
 interface SavedPostgres {

@@ -26,7 +26,6 @@ export interface Snapshot {
 /** What restic says of a backup that it made. */
 export interface Saved {
   readonly snapshot: string;
-  readonly tree: string;
   readonly files: number;
   readonly bytes: number;
   readonly addedBytes: number;
@@ -135,10 +134,8 @@ export class Restic {
     const snapshot = summary?.snapshot_id;
     if (summary === undefined || snapshot === undefined)
       throw new Error("restic ended without a word of what it saved");
-    const [listed] = await this.snapshots([], [snapshot]);
     return {
       snapshot,
-      tree: listed?.tree ?? "",
       files: summary.total_files_processed ?? 0,
       bytes: summary.total_bytes_processed ?? 0,
       addedBytes: summary.data_added_packed ?? 0,
