@@ -1,8 +1,15 @@
 import { Command, CommanderError } from "commander";
 import { messageOf } from "../cli/errors";
 import { backupCommand, listCommand } from "./commands";
+import { forgetCommand, restoreCommand, swapCommand } from "./restore/commands";
 
-const commands: readonly (() => Command)[] = [backupCommand, listCommand];
+const commands: readonly (() => Command)[] = [
+  backupCommand,
+  listCommand,
+  restoreCommand,
+  swapCommand,
+  forgetCommand,
+];
 
 async function main(argv: readonly string[]): Promise<number> {
   const program = new Command("agent")

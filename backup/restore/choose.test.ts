@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Manifest } from "../manifest";
-import { choose, type Rules, type Wish } from "./choose";
+import { choose, type Known, type Rules, type Wish } from "./choose";
 
 const RULES: Rules = {
   stack: "prod",
@@ -52,14 +52,22 @@ const SETS = [made(20), made(4), made(12)];
 const at = (time: string): Wish => ({ kind: "time", at: new Date(time) });
 const set = (name: string): Wish => ({ kind: "set", set: name });
 
+const BROKEN = { set: "20261123T000000Z", reason: "its checksum is wrong" };
+
+const known = (sets: readonly Manifest[]): Known => ({
+  sets,
+  broken: [BROKEN],
+  latest: "20261123T120000Z",
+});
+
 function chosen(wish: Wish, sets: readonly Manifest[] = SETS): (string | undefined)[] {
-  const { base, files } = choose(sets, "20261123T120000Z", wish, RULES);
+  const { base, files } = choose(known(sets), wish, RULES);
   return [base.set, files.set];
 }
 
 function refused(wish: Wish, sets: readonly Manifest[], pattern: RegExp): void {
   assert.throws(
-    () => choose(sets, undefined, wish, RULES),
+    () => choose({ ...known(sets), latest: undefined }, wish, RULES),
     (error: Error) => {
       assert.match(error.message, pattern);
       assert.match(error.message, /nothing was changed/i);
@@ -71,7 +79,7 @@ function refused(wish: Wish, sets: readonly Manifest[], pattern: RegExp): void {
 void describe("the choice of a set", () => {
   void it("is the one that is named, and the newest verified by its name", () => {
     assert.deepEqual(chosen(set("20261123T040000Z")), ["20261123T040000Z", "20261123T040000Z"]);
-    const { wish } = choose(SETS, "20261123T120000Z", set("latest"), RULES);
+    const { wish } = choose(known(SETS), set("latest"), RULES);
     assert.deepEqual(wish, set("20261123T120000Z"));
   });
 
@@ -105,6 +113,7 @@ void describe("the choice of a set", () => {
 
   void it("is none that does not exist", () => {
     refused(set("20200101T000000Z"), SETS, /no set "20200101T000000Z".*newest are: 20261123T20/);
+    refused(set(BROKEN.set), SETS, /cannot be used: its checksum is wrong/);
     refused(set("latest"), SETS, /no verified set/);
     refused({ kind: "end" }, [], /no set to restore from.*backupRepository/);
   });
@@ -133,6 +142,6 @@ void describe("the choice of a set", () => {
   void it("may be an unverified one when that is asked for", () => {
     const manifest = made(5, { verified: false });
     const rules = { ...RULES, unverified: true };
-    assert.equal(choose([manifest], undefined, set(manifest.set), rules).base.set, manifest.set);
+    assert.equal(choose(known([manifest]), set(manifest.set), rules).base.set, manifest.set);
   });
 });

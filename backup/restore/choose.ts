@@ -1,5 +1,6 @@
 import { CommandError } from "../../cli/errors";
 import { MANIFEST_FORMAT, type Manifest, type PostgresPart } from "../manifest";
+import type { BrokenSet } from "../sets";
 
 /** Which state of the data is wanted. */
 export type Wish =
@@ -33,21 +34,24 @@ export interface Rules {
   readonly now: Date;
 }
 
+/** Every set there is, in any order. */
+export interface Known {
+  readonly sets: readonly Manifest[];
+  /** What looks like a set and cannot be read. */
+  readonly broken: readonly BrokenSet[];
+  /** The newest verified set. */
+  readonly latest: string | undefined;
+}
+
 /**
  * Chooses sets for a wish.
  *
- * @param sets every set there is, in any order.
- * @param latest the newest verified set.
  * @throws CommandError when there is none, or the one named must not be used; names the way out.
  */
-export function choose(
-  sets: readonly Manifest[],
-  latest: string | undefined,
-  wish: Wish,
-  rules: Rules,
-): Choice {
+export function choose(known: Known, wish: Wish, rules: Rules): Choice {
+  const { sets } = known;
   if (wish.kind === "set") {
-    const manifest = named(sets, latest, wish.set);
+    const manifest = named(known, wish.set);
     requireUsable(manifest, rules);
     return { wish: { kind: "set", set: manifest.set }, base: manifest, files: manifest };
   }
@@ -75,9 +79,15 @@ export function choose(
   return { wish, base, files };
 }
 
-function named(sets: readonly Manifest[], latest: string | undefined, set: string): Manifest {
+function named({ sets, broken, latest }: Known, set: string): Manifest {
   const found = sets.find((manifest) => manifest.set === (set === "latest" ? latest : set));
   if (found !== undefined) return found;
+  const unreadable = broken.find((item) => item.set === set);
+  if (unreadable !== undefined)
+    throw new CommandError(
+      `The set ${set} cannot be used: ${unreadable.reason}; nothing was changed.`,
+      "Choose another set; ./mlops backups lists them.",
+    );
   throw new CommandError(
     set === "latest"
       ? "There is no verified set; nothing was changed."

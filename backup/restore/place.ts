@@ -9,7 +9,7 @@ import { codeOf } from "../../cli/errors";
 export const WAITING = ".restore";
 
 /** What belongs to the file system, and stays where it is. */
-const STAYS = new Set([WAITING, "lost+found"]);
+export const STAYS: ReadonlySet<string> = new Set([WAITING, "lost+found"]);
 
 /**
  * How far a restore has come in one volume. Between `ready` and `switched`, and between `switched`

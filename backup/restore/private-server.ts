@@ -93,19 +93,27 @@ export class PrivateServer {
     return new PrivateServer(child, log, folder);
   }
 
+  /** Ends it at once; the cluster is of no use afterwards. */
+  async kill(): Promise<void> {
+    await this.end("SIGQUIT");
+  }
+
   /**
    * Stops it as cleanly as for an upgrade: all is in its files, and nothing to recover.
    *
    * @throws ServerEndedError when it fails at that.
    */
   async stop(): Promise<void> {
-    if (this.process.exitCode === null && this.process.signalCode === null) {
-      const ended = once(this.process, "exit");
-      // "Fast": clients are sent away.
-      this.process.kill("SIGINT");
-      await ended;
-    }
+    // "Fast": clients are sent away.
+    await this.end("SIGINT");
     if (this.process.exitCode !== 0) throw new ServerEndedError(this.log);
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  private async end(signal: NodeJS.Signals): Promise<void> {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
+    const ended = once(this.process, "exit");
+    this.process.kill(signal);
+    await ended;
   }
 }

@@ -10,7 +10,7 @@ export type Direction = "restored" | "before";
  * volume's phase says whose entries lie where.
  *
  * @param report told before each rename.
- * @throws CommandError before anything is moved, when a volume does not have a whole restore.
+ * @throws CommandError before anything is moved, when the restore is not whole.
  */
 export async function swap(
   places: readonly Place[],
@@ -20,13 +20,19 @@ export async function swap(
   const found: { readonly place: Place; readonly phase: Phase }[] = [];
   for (const place of places) {
     const phase = await place.phase();
-    if (phase === undefined || phase === "restoring")
+    if (phase === "restoring")
       throw new CommandError(
-        `The restore ${place.id} is not whole in the volume ${place.volume} (${phase ?? "nothing is there"}); nothing was moved.`,
+        `The restore ${place.id} is not whole: it was stopped in the volume ${place.volume}. Nothing was moved.`,
         "Run the restore again from its start.",
       );
-    found.push({ place, phase });
+    // A set without that service leaves its volume as it is.
+    if (phase !== undefined) found.push({ place, phase });
   }
+  if (found.length === 0)
+    throw new CommandError(
+      `There is no restore ${places[0]?.id ?? ""}; nothing was moved.`,
+      "Run the restore again from its start.",
+    );
   if (direction === "before" && found.every(({ phase }) => phase === "ready"))
     throw new CommandError(
       `The restore ${places[0]?.id ?? ""} has not been switched to; there is nothing to undo.`,

@@ -1,0 +1,136 @@
+import { join } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { CommandError } from "../../cli/errors";
+import { openAgent } from "../agent";
+import { Report, toStdout } from "../events";
+import { withRepositoryLock } from "../lock";
+import { PLACES } from "../settings";
+import type { Wish } from "./choose";
+import { Place, waitingIn } from "./place";
+import { restore } from "./restore";
+import { swap } from "./swap";
+import { TARGET_ROOT, TARGETS } from "./targets";
+
+interface RestoreOptions {
+  readonly id: string;
+  readonly set?: string;
+  readonly at?: Date;
+  readonly unverified?: true;
+  readonly copy?: true;
+}
+
+/** `agent restore`: a state waits in the volumes, beside what is live. */
+export function restoreCommand(): Command {
+  return new Command("restore")
+    .description(
+      `Restore beside what is live, into the volumes below ${TARGET_ROOT}, and prove it. Without a set or a moment, up to the last change that reached the archive.`,
+    )
+    .addOption(idOption())
+    .addOption(new Option("--set <name>", "exactly this set; or `latest`").conflicts("at"))
+    .option("--at <time>", "the database as it was then, ISO 8601", parseTime)
+    .option("--unverified", "take sets that were not verified, too")
+    .option("--copy", "for another stack: into empty volumes, and live at once")
+    .action(async ({ id, unverified, copy, ...wanted }: RestoreOptions) => {
+      const agent = openAgent();
+      const report = new Report(toStdout);
+      await withRepositoryLock(agent.places, "restore", async () => {
+        const restored = await restore(
+          agent,
+          {
+            id,
+            wish: wishOf(wanted),
+            unverified: unverified === true,
+            isCopy: copy === true,
+            root: TARGET_ROOT,
+          },
+          report,
+        );
+        report.result({ ...restored, seconds: report.seconds });
+      });
+    });
+}
+
+function wishOf({ set, at }: Pick<RestoreOptions, "set" | "at">): Wish {
+  if (set !== undefined) return { kind: "set", set };
+  return at === undefined ? { kind: "end" } : { kind: "time", at };
+}
+
+/** `agent swap`: what waits becomes live, or what was live before it again. */
+export function swapCommand(): Command {
+  return new Command("swap")
+    .description(
+      "Switch all volumes to a restore, or back. Nothing may use them meanwhile. Killed, it is finished by running it again.",
+    )
+    .addOption(idOption())
+    .option("--back", "to what was live before")
+    .action(async ({ id, back }: { readonly id: string; readonly back?: true }) => {
+      const report = new Report(toStdout);
+      await withRepositoryLock(PLACES, "switch to a restore", async () => {
+        await requireKnown(id);
+        await report.step("swap", (doing) =>
+          swap(placesOf(id), back === true ? "before" : "restored", doing),
+        );
+        report.result({ id });
+      });
+    });
+}
+
+/** `agent forget`: what a restore took the place of, or what was undone, is deleted. */
+export function forgetCommand(): Command {
+  return new Command("forget")
+    .description("Delete what a restore has left in the volumes beside what is live.")
+    .addOption(idOption())
+    .action(async ({ id }: { readonly id: string }) => {
+      const report = new Report(toStdout);
+      await withRepositoryLock(PLACES, "clean-up after a restore", async () => {
+        await requireKnown(id);
+        for (const place of placesOf(id)) {
+          const phase = await place.phase();
+          if (phase?.includes("-") === true)
+            throw new CommandError(
+              `The switch of the restore ${id} was stopped half-way; nothing was deleted.`,
+              "Finish it, or undo it, first.",
+            );
+        }
+        await report.step("forget", async (doing) => {
+          for (const place of placesOf(id)) {
+            doing(place.volume);
+            await place.remove();
+          }
+        });
+        report.result({ id });
+      });
+    });
+}
+
+const placesOf = (id: string): Place[] =>
+  TARGETS.map(({ name }) => new Place(name, join(TARGET_ROOT, name), id));
+
+/** @throws CommandError naming those that there are. */
+async function requireKnown(id: string): Promise<void> {
+  const known = new Set<string>();
+  for (const { name } of TARGETS)
+    for (const found of await waitingIn(join(TARGET_ROOT, name))) known.add(found);
+  if (known.has(id)) return;
+  throw new CommandError(
+    `There is no restore ${id}; nothing was changed.`,
+    known.size === 0
+      ? "The volumes keep nothing of any restore."
+      : `The volumes keep something of: ${[...known].join(", ")}.`,
+  );
+}
+
+const idOption = (): Option =>
+  new Option("--id <id>", "name of the restore").argParser(parseId).makeOptionMandatory();
+
+/** It becomes the name of a folder. */
+function parseId(text: string): string {
+  if (/^[0-9A-Za-z][0-9A-Za-z-]*$/.test(text)) return text;
+  throw new InvalidArgumentError("Expected letters, digits and dashes.");
+}
+
+function parseTime(text: string): Date {
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime())) throw new InvalidArgumentError("Expected ISO 8601.");
+  return time;
+}
