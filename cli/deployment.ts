@@ -1,6 +1,7 @@
 import type { Stack, UpOptions } from "@pulumi/pulumi/automation/index.js";
 import type { Config } from "../config";
 import type { Context } from "./context";
+import { noticeMissingContainers } from "./drift";
 import { CommandError } from "./errors";
 import { runOperation, type OperationRequest } from "./operation";
 import type { Changes, OperationProgress } from "./operation-progress";
@@ -91,6 +92,7 @@ async function deployLocked(
   await request.check?.(ready);
   await checkBeforeDeployment(context, tools, config, releases, retry);
   await recover(context, tools, stack, request.adopt === true, retry);
+  await noticeMissingContainers(context, tools, stack, retry);
   const options =
     request.config === undefined
       ? {}

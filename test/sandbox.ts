@@ -39,11 +39,20 @@ export class Sandbox {
     return this.project.name;
   }
 
-  /** Runs `./mlops` without a terminal, and waits for its end. */
-  async run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  /**
+   * Runs `./mlops` without a terminal, and waits for its end.
+   *
+   * @param input what it reads. @default nothing
+   */
+  async run(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    input?: string,
+  ): Promise<Ended> {
     return runProgram(join(this.root, "mlops"), args, {
       cwd: this.root,
       env: { ...this.project.environment(process.env), ...env },
+      ...(input === undefined ? {} : { input }),
     });
   }
 
@@ -76,13 +85,19 @@ export class Sandbox {
 export async function runProgram(
   program: string,
   args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  options: {
+    readonly cwd?: string;
+    readonly env?: NodeJS.ProcessEnv;
+    readonly input?: string;
+  } = {},
 ): Promise<Ended> {
   const child = spawn(program, args, {
     cwd: options.cwd,
     env: options.env ?? process.env,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
+  // A program may end without having read what it was given.
+  child.stdin.on("error", () => undefined).end(options.input ?? "");
   let stdout = "";
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

@@ -3,7 +3,7 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import type { Context } from "../context";
 import { CommandError } from "../errors";
 import { runOperation, type OperationRequest } from "../operation";
-import { ask } from "../prompt";
+import { askEach } from "../prompt";
 import { recover } from "../recovery";
 import { keepLedger } from "../release/kept-ledger";
 import { setUp, type Tools } from "../setup";
@@ -48,7 +48,7 @@ async function down(context: Context, options: DownOptions, retry: string): Prom
   const stack = await openStack(context, tools, name, false);
   const deleted = options.deleteData ?? [];
   await requireDataVolumes(tools, name, deleted);
-  for (const volume of deleted) await confirmDeletion(context, volume);
+  await confirmDeletion(context, deleted);
   await recover(context, tools, stack, false, retry);
   const state = await readState(tools, stack);
   await keepLedger(context, name, state);
@@ -69,7 +69,8 @@ async function down(context: Context, options: DownOptions, retry: string): Prom
     context.terminal.note(summarize(changes, "done"));
     if (volumes.length > 0)
       context.terminal.note(
-        `Kept, with all data: ${volumes.join(", ")}. To start it again: ./mlops up --stack ${name}`,
+        `Kept, with all data: ${volumes.join(", ")}. To start it again: ./mlops up --stack ${name}. ` +
+          `To delete the data for good: ${retry} --delete-data ${volumes.join(" ")}`,
       );
   }
 }
@@ -97,15 +98,19 @@ async function requireDataVolumes(
     );
 }
 
-async function confirmDeletion(context: Context, volume: string): Promise<void> {
-  const answer = await ask(
+async function confirmDeletion(context: Context, volumes: readonly string[]): Promise<void> {
+  if (volumes.length === 0) return;
+  const answers = await askEach(
     context.terminal,
-    `All data in ${volume} will be gone for good. Type its name to delete it: `,
+    volumes.map(
+      (name) => `All data in ${name} will be gone for good. Type its name to delete it: `,
+    ),
   );
-  if (answer !== volume)
+  const refused = volumes.filter((name, index) => answers[index] !== name);
+  if (refused.length > 0)
     throw new CommandError(
-      `The name of ${volume} was not typed; nothing was changed.`,
-      "Run the command again, and type the name exactly.",
+      `The name of ${refused.join(", ")} was not typed; nothing was changed.`,
+      "Run the command again, and type each name exactly.",
     );
 }
 

@@ -1,6 +1,5 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { exampleOf } from "../commands/predict";
 import type { Context } from "../context";
 import { codeOf, CommandError } from "../errors";
 import { writeFileAtomically } from "../files";
@@ -10,6 +9,7 @@ import { PublicApi } from "../public-api";
 import { setUp, type Tools } from "../setup";
 import type { Step } from "../step";
 import { Deployer, type Deployed, type PrintedLine } from "./deployer";
+import { loadSettings } from "./load-settings";
 import { buildDrillRelease } from "./releases";
 import { ThrowawayStack } from "./throwaway-stack";
 
@@ -30,13 +30,6 @@ export interface DrillStackRequest {
   readonly signal: AbortSignal;
 }
 
-/** Seconds after which the load gives a request up: longer than nginx waits for the app. */
-const TIMEOUT_SECONDS = 65;
-/**
- * Markers of each load's POSTs begin at a multiple of this: more than one sends, far from any value
- * of the training data, and whole numbers that a double holds exactly.
- */
-const MARKERS = 100_000_000;
 /** So many lines tell why a command failed. */
 const SHOWN_LINES = 30;
 
@@ -137,19 +130,7 @@ export class DrillStack {
   async loadSettings(rate: number): Promise<LoadSettings> {
     this.loads += 1;
     const api = await PublicApi.of(this.context, this.tools, this.name);
-    const { rows } = await exampleOf(api, this.name);
-    const row = rows[0] as Readonly<Record<string, unknown>>;
-    const [markerColumn] = Object.keys(row);
-    if (markerColumn === undefined) throw new Error("the model's example row has no columns");
-    return {
-      url: api.url,
-      ...(api.ca === undefined ? {} : { ca: api.ca }),
-      rate,
-      timeout: TIMEOUT_SECONDS,
-      row,
-      markerColumn,
-      firstMarker: this.loads * MARKERS,
-    };
+    return loadSettings(api, { stack: this.name, rate, load: this.loads });
   }
 
   /** Removes all of it: containers, volumes, networks, the two releases' images, the copy. */
