@@ -57,6 +57,7 @@ void describe("configuration", () => {
       "app.resources.cpuReservation",
       "app.resources.memory",
       "app.resources.memoryReservation",
+      "backup.drillSchedule",
       "backup.schedule",
       "data.protect",
       "log.level",

@@ -1,7 +1,9 @@
+import { readBackup, type BackupConfig } from "./config/backup";
 import { ConfigReader, type ConfigSource } from "./config/reader";
 import type { Resources } from "./components/spec";
 
 export { ConfigError, type ConfigProblem } from "./config/error";
+export type { BackupConfig, RepositoryConfig } from "./config/backup";
 export type { ConfigSource } from "./config/reader";
 
 /** Everything that the program takes from outside. Closed: nothing else is read anywhere. */
@@ -31,14 +33,6 @@ export interface ReleaseConfig {
   readonly keep: number;
   readonly gate: GateConfig;
   readonly canary: CanaryConfig;
-}
-
-/** Backups, as far as a deployment has to do with them. */
-export interface BackupConfig {
-  /** Five cron fields; "" is never. */
-  readonly schedule: string;
-  /** Hours that the newest backup may be old when a release is deployed; 0 for any. */
-  readonly maxAgeHours: number;
 }
 
 /** What a new release has to show before it goes live. */
@@ -168,14 +162,7 @@ export function readConfig(source: ConfigSource): Config {
       maxFiles: read.integer("logMaxFiles", { min: 1, max: 100 }),
     },
     data: { protect: read.boolean("protectData") },
-    backup: {
-      schedule: read.pattern(
-        "backupSchedule",
-        /^$|^(\S+\s+){4}\S+$/,
-        'a schedule of five fields such as "0 3 * * *"',
-      ),
-      maxAgeHours: read.integer("backupMaxAge", { min: 0 }),
-    },
+    backup: readBackup(read, readService(read, "backup")),
     app: {
       resources: readResources(read, "app"),
       replicas: read.integer("appReplicas", { min: 1, max: 32 }),

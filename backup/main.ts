@@ -1,9 +1,10 @@
 import { Command, CommanderError } from "commander";
 import { messageOf } from "../cli/errors";
-import { backupCommand, listCommand } from "./commands";
+import { backupCommand, listCommand, serveCommand } from "./commands";
 import { forgetCommand, restoreCommand, swapCommand } from "./restore/commands";
 
 const commands: readonly (() => Command)[] = [
+  serveCommand,
   backupCommand,
   listCommand,
   restoreCommand,

@@ -1,27 +1,5 @@
 import { readFileSync } from "node:fs";
 
-/** Where backups are kept. */
-export type Repository =
-  /** The folder `/backup` itself: a volume, or a folder of the host. */
-  | { readonly type: "local" }
-  | {
-      readonly type: "sftp";
-      readonly host: string;
-      readonly port: number;
-      readonly user: string;
-      /** Absolute. */
-      readonly path: string;
-    }
-  | {
-      readonly type: "s3";
-      /** Host, with a port where it is not 443; always over TLS. */
-      readonly endpoint: string;
-      readonly bucket: string;
-      /** Prefix of all keys, without slashes at its ends; may be "". */
-      readonly path: string;
-      readonly region: string;
-    };
-
 /** How many sets are kept; the newest good one always is. */
 export interface Retention {
   readonly daily: number;
@@ -37,7 +15,6 @@ export interface AgentSettings {
   /** Likewise, of the restores that are tried. */
   readonly drillSchedule: string;
   readonly retention: Retention;
-  readonly repository: Repository;
   /** Share of what restic keeps that is read back after each backup, 1 to 100. */
   readonly verifyPercent: number;
 }

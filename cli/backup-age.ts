@@ -25,7 +25,7 @@ export const newestManifest = (context: Context, stack: string): string =>
  */
 export async function requireRecentBackup(
   context: Context,
-  config: Pick<Config, "stack" | "backup">,
+  config: { readonly stack: string; readonly backup: Pick<Config["backup"], "maxAgeHours"> },
   now: Date,
 ): Promise<void> {
   const { maxAgeHours } = config.backup;

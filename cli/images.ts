@@ -62,6 +62,7 @@ function namedImages(config: Config): Set<string> {
     config.nginx.image,
     config.prometheus.image,
     config.exporters.image,
+    config.backup.image,
   ];
   return new Set(named.filter((reference) => reference !== ""));
 }

@@ -54,6 +54,8 @@ export class App extends pulumi.ComponentResource {
   readonly containers: pulumi.Output<string[]>;
   /** The name after `app-` under which only these containers answer on the application network. */
   readonly generation: pulumi.Output<string>;
+  /** Volumes of the folders, by their names. */
+  readonly folders: Readonly<Record<(typeof FOLDERS)[number], pulumi.Output<string>>>;
   /** Seconds that the migration took. */
   readonly migrationSeconds: pulumi.Output<number>;
   /** Seconds between the signal to stop and SIGKILL. */
@@ -77,14 +79,19 @@ export class App extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    const volumes = FOLDERS.map((folder): VolumeMount => {
-      const volume = new DataVolume(
-        `${name}-${folder}`,
-        { context, service: "app", purpose: folder },
-        { parent: this },
-      );
-      return { volume: volume.volumeName, path: `/app/${folder}` };
-    });
+    const folder = (purpose: string): pulumi.Output<string> =>
+      new DataVolume(`${name}-${purpose}`, { context, service: "app", purpose }, { parent: this })
+        .volumeName;
+    this.folders = {
+      data: folder("data"),
+      logs: folder("logs"),
+      models: folder("models"),
+      cache: folder("cache"),
+    };
+    const volumes = FOLDERS.map((name): VolumeMount => ({
+      volume: this.folders[name],
+      path: `/app/${name}`,
+    }));
     const spec: ServiceSpec = {
       name: "app",
       image: args.image,

@@ -73,7 +73,12 @@ export class Containers extends pulumi.ComponentResource {
         volumes: mounts(spec),
         readOnly: true,
         tmpfs: tmpfs(spec),
-        capabilities: { drops: ["ALL"] },
+        capabilities: {
+          ...(spec.capabilities === undefined
+            ? {}
+            : { adds: spec.capabilities.map(({ name }) => `CAP_${name}`) }),
+          drops: ["ALL"],
+        },
         securityOpts: ["no-new-privileges:true"],
         init: true,
         memory: spec.resources.memory,
@@ -167,6 +172,7 @@ function mounts(spec: ServiceSpec): docker.types.input.ContainerVolume[] {
     ...(spec.volumes ?? []).map((mount) => ({
       volumeName: mount.volume,
       containerPath: mount.path,
+      ...(mount.readOnly === true ? { readOnly: true } : {}),
     })),
     ...(spec.hostFolders ?? []).map((folder) => ({
       hostPath: folder.source,
@@ -178,7 +184,7 @@ function mounts(spec: ServiceSpec): docker.types.input.ContainerVolume[] {
 function tmpfs(spec: ServiceSpec): Record<string, string> {
   const [uid, gid] = spec.user.split(":");
   const options = (mount: Tmpfs): string =>
-    `rw,noexec,nosuid,nodev,size=${mount.size ?? 64}m,uid=${uid},gid=${gid},mode=0750`;
+    `rw,noexec,nosuid,nodev,size=${mount.size ?? 64}m,uid=${uid},gid=${gid},mode=${mount.mode ?? "0750"}`;
   return Object.fromEntries(spec.tmpfs.map((mount) => [mount.path, options(mount)]));
 }
 

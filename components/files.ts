@@ -2,7 +2,7 @@ import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { labelList, stackLabels, type StackContext } from "./context";
-import type { FilesMount, FilledVolume } from "./spec";
+import type { FilesMount, FilledVolume, HostFolder, VolumeMount } from "./spec";
 
 /** Arguments of {@link FilesVolume}. */
 export interface FilesVolumeArgs {
@@ -13,6 +13,10 @@ export interface FilesVolumeArgs {
   readonly image: pulumi.Input<string>;
   /** `uid:gid` that owns folder and files. */
   readonly user: string;
+  /** Name of a volume that is there already. @default one of its own */
+  readonly volume?: pulumi.Input<string>;
+  /** Further places that `prepare` writes to. @default none */
+  readonly mounts?: readonly (VolumeMount | HostFolder)[];
   /** Content by file name. */
   readonly files: Readonly<Record<string, pulumi.Input<string>>>;
   /**
@@ -39,12 +43,14 @@ export class FilesVolume extends pulumi.ComponentResource implements FilledVolum
 
   constructor(name: string, args: FilesVolumeArgs, opts?: pulumi.ComponentResourceOptions) {
     super("mlops:storage:FilesVolume", name, {}, opts);
-    const volume = new docker.Volume(
-      name,
-      { name, labels: labelList(stackLabels(args.context, args.service)) },
-      // Its name is fixed and its labels never matter enough to empty it under a running reader.
-      { parent: this, ignoreChanges: ["labels"] },
-    );
+    const volume =
+      args.volume ??
+      new docker.Volume(
+        name,
+        { name, labels: labelList(stackLabels(args.context, args.service)) },
+        // Its name is fixed and its labels never matter enough to empty it under a running reader.
+        { parent: this, ignoreChanges: ["labels"] },
+      ).name;
     const script = pulumi.secret(
       pulumi.output(args.files).apply((files) =>
         writeScript({
@@ -58,21 +64,25 @@ export class FilesVolume extends pulumi.ComponentResource implements FilledVolum
     );
     const image = pulumi.output(args.image);
     const checked = args.check?.mounts ?? [];
-    const mounts = pulumi.all(checked.map(volumeFlag)).apply((flags) => flags.join(""));
+    const mounts = pulumi
+      .all([...checked.map(volumeFlag), ...(args.mounts ?? []).map(writableFlag)])
+      .apply((flags) => flags.join(""));
     const write = new command.local.Command(
       `${name}-write`,
       {
-        create: pulumi.interpolate`docker run --rm --interactive --network none --user 0:0 --cap-drop ALL --cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --entrypoint sh --volume ${volume.name}:/files${mounts} ${image} -s`,
+        create: pulumi.interpolate`docker run --rm --interactive --network none --user 0:0 --cap-drop ALL --cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --entrypoint sh --volume ${volume}:/files${mounts} ${image} -s`,
         stdin: script,
         triggers: [script],
-        // What a check complains of must be seen; nothing else here writes more than its failure.
+        // What a script complains of must be seen; nothing else here writes more than its failure.
         logging:
-          args.check === undefined ? command.local.Logging.None : command.local.Logging.Stderr,
+          args.check === undefined && args.prepare === undefined
+            ? command.local.Logging.None
+            : command.local.Logging.Stderr,
       },
       { parent: this, dependsOn: checked.map((mount) => mount.volume.ready) },
     );
     this.version = write.id;
-    this.volumeName = volume.name;
+    this.volumeName = pulumi.output(volume);
     this.ready = write;
     this.registerOutputs({ volumeName: this.volumeName, version: this.version });
   }
@@ -80,6 +90,9 @@ export class FilesVolume extends pulumi.ComponentResource implements FilledVolum
 
 const volumeFlag = ({ volume, path }: FilesMount): pulumi.Output<string> =>
   pulumi.interpolate` --volume ${volume.volumeName}:${path}:ro`;
+
+const writableFlag = (mount: VolumeMount | HostFolder): pulumi.Output<string> =>
+  pulumi.interpolate` --volume ${"volume" in mount ? mount.volume : mount.source}:${mount.path}`;
 
 /** How new files are looked at by the program that will read them. */
 export interface FilesCheck {

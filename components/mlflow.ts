@@ -36,6 +36,8 @@ export class Mlflow extends pulumi.ComponentResource {
   readonly metrics: MetricsEndpoint = { port: PORT };
   /** Done when the server answers. */
   readonly ready: pulumi.Resource;
+  /** Volume of the artifacts. */
+  readonly artifacts: pulumi.Output<string>;
 
   constructor(name: string, args: MlflowArgs, opts?: pulumi.ComponentResourceOptions) {
     super("mlops:mlflow:Mlflow", name, {}, opts);
@@ -45,6 +47,7 @@ export class Mlflow extends pulumi.ComponentResource {
       { context, service: "mlflow", purpose: "artifacts" },
       { parent: this },
     );
+    this.artifacts = artifacts.volumeName;
     const secrets = new FilesVolume(
       `${name}-secrets`,
       {

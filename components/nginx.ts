@@ -6,6 +6,7 @@ import { Containers } from "./container";
 import type { StackContext } from "./context";
 import { Exporter } from "./exporter";
 import { FilesVolume } from "./files";
+import type { FilesMount } from "./spec";
 import {
   CERTIFICATE_FOLDER,
   NGINX_PORTS,
@@ -38,6 +39,8 @@ export class Nginx extends pulumi.ComponentResource {
   readonly exporter: Exporter;
   /** Docker IDs of the running server. */
   readonly containers: pulumi.Output<string[]>;
+  /** Key and certificate; undefined without TLS. */
+  readonly certificates: FilesMount | undefined;
   /** Done when the server runs with the present configuration. */
   readonly ready: pulumi.Resource;
 
@@ -64,6 +67,7 @@ export class Nginx extends pulumi.ComponentResource {
               ),
             },
           ];
+    this.certificates = certificates[0];
     const site = new FilesVolume(
       `${name}-config`,
       {

@@ -60,6 +60,7 @@ void describe("Platform", async () => {
       .filter((resource) => !resource.startsWith("mlops:"));
     assert.deepEqual(changed.sort(), [
       "command:local:Command mlops-prod-app-migrate",
+      "command:local:Command mlops-prod-backup-stack-write",
       "command:local:Command mlops-prod-image-app-pull",
       ...["check", "drain", "gate", "record", "switch"].map(
         (step) => `command:local:Command mlops-prod-release-${step}`,

@@ -1,6 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Config } from "../config";
 import { App } from "./app";
+import { Backup } from "./backup";
+import { BackupStore } from "./backup-store";
 import type { StackContext } from "./context";
 import { Image, imageSource, type ImageSource } from "./image";
 import { Mlflow } from "./mlflow";
@@ -43,21 +45,29 @@ export class Platform extends pulumi.ComponentResource {
       protectData: config.data.protect,
     };
     const sources = imageSources(config);
-    const image = (service: keyof ImageSources): pulumi.Output<string> =>
-      new Image(`${name}-image-${service}`, { source: sources[service] }, child).imageId;
-    const exporterImage = image("exporters");
+    const images = Object.fromEntries(
+      Object.entries(sources).map(([service, source]) => [
+        service,
+        new Image(`${name}-image-${service}`, { source }, child).imageId,
+      ]),
+    ) as Record<keyof ImageSources, pulumi.Output<string>>;
+    const { exporters: exporterImage, nginx: nginxImage } = images;
+    const store = new BackupStore(
+      `${name}-backup-store`,
+      { context, filesImage: nginxImage, config: config.backup },
+      child,
+    );
 
     const postgres = new Postgres(
       `${name}-postgres`,
-      { context, image: image("postgres"), exporterImage, config: config.postgres },
+      { context, image: images.postgres, exporterImage, config: config.postgres, store },
       child,
     );
     const redis = new Redis(
       `${name}-redis`,
-      { context, image: image("redis"), exporterImage, config: config.redis },
+      { context, image: images.redis, exporterImage, config: config.redis },
       child,
     );
-    const nginxImage = image("nginx");
     const nginx = new Nginx(
       `${name}-nginx`,
       { context, image: nginxImage, exporterImage, config: config.nginx },
@@ -67,7 +77,7 @@ export class Platform extends pulumi.ComponentResource {
       `${name}-mlflow`,
       {
         context,
-        image: image("mlflow"),
+        image: images.mlflow,
         config: config.mlflow,
         database: postgres.mlflow,
         publicHosts: [new URL(nginx.url).host],
@@ -76,17 +86,21 @@ export class Platform extends pulumi.ComponentResource {
       child,
     );
     this.version = appVersion(sources.app);
-    const appImage = image("app");
     const check = new ReleaseCheck(
       name,
-      { stack: config.stack, tag: this.version, named: config.release.tag !== "", image: appImage },
+      {
+        stack: config.stack,
+        tag: this.version,
+        named: config.release.tag !== "",
+        image: images.app,
+      },
       child,
     );
     const app = new App(
       `${name}-app`,
       {
         context,
-        image: appImage,
+        image: images.app,
         filesImage: nginxImage,
         version: this.version,
         config: config.app,
@@ -103,7 +117,7 @@ export class Platform extends pulumi.ComponentResource {
       {
         stack: config.stack,
         version: this.version,
-        image: appImage,
+        image: images.app,
         check,
         migrationSeconds: app.migrationSeconds,
         containers: app.containers,
@@ -120,14 +134,37 @@ export class Platform extends pulumi.ComponentResource {
       { ...child, dependsOn: [nginx.ready] },
     );
     this.releases = release.ledger;
+    const backup = new Backup(
+      `${name}-backup`,
+      {
+        context,
+        image: images.backup,
+        filesImage: nginxImage,
+        config: config.backup,
+        store,
+        sources: {
+          mlflow: mlflow.artifacts,
+          redis: redis.data,
+          "app/data": app.folders.data,
+          "app/models": app.folders.models,
+        },
+        postgres,
+        superuserPassword: postgres.superuserPassword,
+        redisPassword: redis.password,
+        certificates: nginx.certificates,
+        facts: { version: this.version, images, config: releaseConfig(config) },
+      },
+      child,
+    );
     new Prometheus(
       `${name}-prometheus`,
       {
         context,
-        image: image("prometheus"),
+        image: images.prometheus,
         config: config.prometheus,
         targets: [
           { job: "app", host: "app", metrics: app.metrics, discover: true },
+          { job: "backup", host: "backup", metrics: backup.metrics },
           { job: "mlflow", host: "mlflow", metrics: mlflow.metrics },
           ...[postgres.exporter, redis.exporter, nginx.exporter].map((exporter) => ({
             job: exporter.service,
@@ -147,7 +184,7 @@ export class Platform extends pulumi.ComponentResource {
 /** Where the image of every service comes from. */
 export type ImageSources = Readonly<
   Record<
-    "app" | "postgres" | "redis" | "mlflow" | "nginx" | "prometheus" | "exporters",
+    "app" | "postgres" | "redis" | "mlflow" | "nginx" | "prometheus" | "exporters" | "backup",
     ImageSource
   >
 >;
@@ -169,6 +206,7 @@ export function imageSources(config: Config): ImageSources {
     nginx: service("nginx", config.nginx.image),
     prometheus: service("prometheus", config.prometheus.image),
     exporters: service("exporters", config.exporters.image),
+    backup: service("backup", config.backup.image),
   };
 }
 

@@ -30,6 +30,10 @@ export function provisionSql(args: Provision): pulumi.Output<string> {
       ...roles.flatMap((role, index) => roleSql(role.name, passwords[index] ?? "")),
       ...args.owners.flatMap((owner) => databaseSql(owner.name)),
       `GRANT pg_monitor TO ${identifier(args.monitor.name)};`,
+      // Until the first backup the write-ahead log is worth nothing: there is nothing to replay it on.
+      "SELECT 'ALTER SYSTEM SET archive_command = ''/bin/true'''",
+      "  WHERE current_setting('archive_command') IN ('', '(disabled)') \\gexec",
+      "SELECT pg_reload_conf() \\g /dev/null",
       "",
     ].join("\n"),
   );

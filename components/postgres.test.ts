@@ -22,9 +22,19 @@ void describe("Postgres", async () => {
         readOnly: true,
       },
       {
+        volumeName: "mlops-prod-postgres-socket",
+        containerPath: "/run/postgresql",
+        readOnly: false,
+      },
+      { volumeName: "mlops-prod-backup-key", containerPath: "/run/backup", readOnly: true },
+      {
         volumeName: "mlops-prod-postgres-data",
         containerPath: "/var/lib/postgresql/data",
       },
+      { volumeName: "mlops-prod-backup-repository", containerPath: "/backup" },
+    ]);
+    assert.deepEqual(inputs.command, [
+      ..."postgres -c archive_mode=on -c archive_timeout=60".split(" "),
     ]);
     assert.equal(inputs.stopSignal, "SIGINT");
     assert.equal(inputs.memory, 2048);

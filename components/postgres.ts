@@ -1,12 +1,14 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { ServiceConfig } from "../config";
+import type { BackupStore } from "./backup-store";
 import { Containers } from "./container";
 import type { StackContext } from "./context";
 import { Exporter } from "./exporter";
 import { FilesVolume } from "./files";
 import { provisionSql } from "./postgres-roles";
 import { generatedPassword } from "./secret";
+import type { FilesMount } from "./spec";
 import { DataVolume } from "./volume";
 
 /** Arguments of {@link Postgres}. */
@@ -17,6 +19,8 @@ export interface PostgresArgs {
   /** Image ID of the metrics exporters. */
   readonly exporterImage: pulumi.Input<string>;
   readonly config: ServiceConfig;
+  /** Where the write-ahead log is archived. */
+  readonly store: BackupStore;
 }
 
 /** A database of its own with a role of its own. */
@@ -42,10 +46,16 @@ export class Postgres extends pulumi.ComponentResource {
   /** Done when databases and roles are there: what connects depends on it. */
   readonly ready: pulumi.Resource;
   readonly exporter: Exporter;
+  /** Volume of the cluster. */
+  readonly data: pulumi.Output<string>;
+  /** The server's socket, where the operating system's word is enough. */
+  readonly socket: FilesMount;
+  /** Generated password of the superuser. */
+  readonly superuserPassword: pulumi.Output<string>;
 
   constructor(name: string, args: PostgresArgs, opts?: pulumi.ComponentResourceOptions) {
     super("mlops:postgres:Postgres", name, {}, opts);
-    const { context, config } = args;
+    const { context, config, store } = args;
     const password = (role: string): pulumi.Output<string> =>
       generatedPassword(`${name}-${role}-password`, { parent: this });
     const superuser = password("superuser");
@@ -69,6 +79,14 @@ export class Postgres extends pulumi.ComponentResource {
       },
       { parent: this },
     );
+    const socket = new FilesVolume(
+      `${name}-socket`,
+      { context, service: "postgres", image: args.image, user: USER, files: {} },
+      { parent: this },
+    );
+    this.data = data.volumeName;
+    this.superuserPassword = superuser;
+    this.socket = { volume: socket, path: "/run/postgresql", readOnly: false, replaces: false };
     const server = new Containers(
       name,
       {
@@ -84,12 +102,18 @@ export class Postgres extends pulumi.ComponentResource {
             POSTGRES_INITDB_ARGS: "--data-checksums --auth-host=scram-sha-256 --auth-local=peer",
             POSTGRES_HOST_AUTH_METHOD: "scram-sha-256",
           },
-          files: [{ volume: secrets, path: "/run/secrets" }],
-          volumes: [{ volume: data.volumeName, path: "/var/lib/postgresql/data" }],
-          tmpfs: [{ path: "/run/postgresql" }, { path: "/tmp" }],
+          // The archive may lie at most this far behind, in seconds.
+          command: ["postgres", "-c", "archive_mode=on", "-c", "archive_timeout=60"],
+          files: [{ volume: secrets, path: "/run/secrets" }, this.socket, store.key],
+          volumes: [
+            { volume: data.volumeName, path: "/var/lib/postgresql/data" },
+            ...store.volumes,
+          ],
+          hostFolders: store.hostFolders,
+          tmpfs: [{ path: "/tmp" }],
           health: { command: ["pg_isready", "--quiet", "--host=127.0.0.1", "--username=postgres"] },
           resources: config.resources,
-          networks: ["data"],
+          networks: ["data", ...store.networks],
           update: "stop-first",
           // "Fast" shutdown: clients are sent away, nothing is lost, recovery is not needed.
           stopSignal: "SIGINT",

@@ -15,7 +15,7 @@ void describe("Prometheus", async () => {
     const { scrape_configs } = parse(files["prometheus.yml"] ?? "") as ScrapeFile;
     assert.deepEqual(
       scrape_configs.map(({ job_name }) => job_name),
-      ["prometheus", "app", "mlflow", "postgres", "redis", "nginx"],
+      ["prometheus", "app", "backup", "mlflow", "postgres", "redis", "nginx"],
     );
     assert.deepEqual(scrape_configs[1], {
       job_name: "app",

@@ -28,6 +28,8 @@ export class Redis extends pulumi.ComponentResource {
   /** Done when the server answers. */
   readonly ready: pulumi.Resource;
   readonly exporter: Exporter;
+  /** Volume of the append-only file. */
+  readonly data: pulumi.Output<string>;
 
   constructor(name: string, args: RedisArgs, opts?: pulumi.ComponentResourceOptions) {
     super("mlops:redis:Redis", name, {}, opts);
@@ -38,6 +40,7 @@ export class Redis extends pulumi.ComponentResource {
       { context, service: "redis", purpose: "data" },
       { parent: this },
     );
+    this.data = data.volumeName;
     const files = { context, service: "redis", image: args.image, user: USER };
     const settings = new FilesVolume(
       `${name}-config`,

@@ -14,6 +14,8 @@ export interface ServiceSpec {
   readonly user: string;
   /** Command and arguments, after the image's own entry point. @default the image's */
   readonly command?: readonly pulumi.Input<string>[];
+  /** Rights of root that it is given back, where root it must be. @default none */
+  readonly capabilities?: readonly Capability[];
   /** Environment. Never a secret: secrets are files. @default none */
   readonly environment?: Readonly<Record<string, pulumi.Input<string>>>;
   /** Configuration and secret files, mounted read-only unless a mount says otherwise. @default none */
@@ -41,6 +43,13 @@ export interface ServiceSpec {
   readonly stopGraceSeconds: number;
   /** Where Prometheus finds the service's own metrics. @default none */
   readonly metrics?: MetricsEndpoint;
+}
+
+/** One of the kernel's capabilities, and what for. */
+export interface Capability {
+  /** Without `CAP_`. */
+  readonly name: string;
+  readonly reason: string;
 }
 
 /** The three networks of a stack; `data` and `application` have no way out. */
@@ -76,6 +85,8 @@ export interface VolumeMount {
   readonly volume: pulumi.Input<string>;
   /** Absolute path in the container. */
   readonly path: string;
+  /** @default false */
+  readonly readOnly?: boolean;
 }
 
 /** A folder of the host, mounted read-write. */
@@ -92,6 +103,8 @@ export interface Tmpfs {
   readonly path: string;
   /** Size limit in MiB. @default 64 */
   readonly size?: number;
+  /** Octal mode of the folder. @default "0750" */
+  readonly mode?: string;
 }
 
 /** How an engine asks a service whether it works. All durations in seconds. */

@@ -13,6 +13,7 @@ const AWAY: Readonly<Record<string, Omit<Judgement, "service">>> = {
     why: "no training and no registry meanwhile; predictions go on",
   },
   redis: { impact: "no downtime", why: "the app answers without its cache meanwhile" },
+  backup: { impact: "no downtime", why: "no backup is made meanwhile" },
   prometheus: { impact: "no downtime", why: "metrics have a gap; users notice nothing" },
   "postgres-exporter": { impact: "no downtime", why: "its metrics have a gap" },
   "redis-exporter": { impact: "no downtime", why: "its metrics have a gap" },
