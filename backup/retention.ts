@@ -5,7 +5,8 @@ import { newestGood } from "./sets";
 /**
  * Sets that the policy lets go of: of each of the newest days, weeks and months that have a good set
  * it keeps the newest one. The newest good set of all is kept whatever policy and clock say, and so is
- * everything newer: what is not good goes only when something better came after it.
+ * every other one of its day, and everything newer: what is not good goes only when something better
+ * came after it.
  *
  * @param sets all of them, oldest first.
  */
@@ -28,7 +29,13 @@ export function expiredSets(sets: readonly Manifest[], retention: Retention): re
       kept.add(manifest);
     }
   }
-  return sets.filter((manifest) => manifest.sequence < newest.sequence && !kept.has(manifest));
+  const day = dayOf(new Date(newest.finishedAt));
+  return sets.filter(
+    (manifest) =>
+      manifest.sequence < newest.sequence &&
+      !kept.has(manifest) &&
+      dayOf(new Date(manifest.finishedAt)) !== day,
+  );
 }
 
 const dayOf = (date: Date): string => date.toISOString().slice(0, 10);

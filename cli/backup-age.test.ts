@@ -1,64 +1,52 @@
 import assert from "node:assert/strict";
-import { describe, it, type TestContext } from "node:test";
-import { newestManifest, requireRecentBackup } from "./backup-age";
-import type { Context } from "./context";
-import { BackupAgeError, UnreadableFileError } from "./errors";
-import { writeFileAtomically } from "./files";
-import { testBed } from "./testing/context";
+import { describe, it } from "node:test";
+import { checkBackupAge } from "./backup-age";
+import { BackupAgeError } from "./errors";
 
 const NOW = new Date("2026-03-01T12:00:00Z");
+const CONFIG = { stack: "prod", backup: { maxAgeHours: 24 } };
 
-/** A project whose stack has these words as the manifest of its newest backup. */
-async function project(test: TestContext, manifest?: string): Promise<Context> {
-  const { context } = await testBed(test);
-  if (manifest !== undefined) await writeFileAtomically(newestManifest(context, "prod"), manifest);
-  return context;
-}
+const set = (finishedAt: string, complete = true, verified = true) => ({
+  set: "20260228T110000Z",
+  finishedAt,
+  complete,
+  verified,
+});
 
-const backedUp = (finishedAt: string, verified = true): string =>
-  JSON.stringify({ finishedAt, verified });
-const config = (maxAgeHours: number) => ({ stack: "prod", backup: { schedule: "", maxAgeHours } });
-
-void describe("requireRecentBackup", () => {
-  void it("asks for none where the stack does not", async (test) => {
-    await requireRecentBackup(await project(test), config(0), NOW);
+void describe("the age of the newest backup", () => {
+  void it("may be what the configuration says", () => {
+    checkBackupAge(CONFIG, [set("2026-02-28T12:00:00Z")], NOW);
   });
 
-  void it("accepts one that is as old as it may be", async (test) => {
-    const context = await project(test, backedUp("2026-02-28T12:00:00Z"));
-    await requireRecentBackup(context, config(24), NOW);
+  void it("is that of the newest good one, whatever failed since", () => {
+    checkBackupAge(
+      CONFIG,
+      [set("2026-03-01T11:00:00Z"), set("2026-03-01T11:30:00Z", false, true)],
+      NOW,
+    );
   });
 
-  const refused: [string, string | undefined, RegExp][] = [
+  for (const [what, sets, cause] of [
+    ["a missing one", [], /There is no backup/],
+    ["one that is too old", [set("2026-02-28T11:59:00Z")], /is 1 d old .*at most 24 h old/],
     [
-      "a missing one",
-      undefined,
-      /There is no backup: .*prod\/latest\/manifest\.json does not exist/,
+      "one that is not verified",
+      [set("2026-03-01T11:00:00Z", true, false)],
+      /No backup is complete/,
     ],
-    [
-      "one that is too old, with its age and the limit",
-      backedUp("2026-02-28T11:59:00Z"),
-      /is 1 d old \(2026-02-28T11:59:00Z\)\. .*at most 24 h old \(backupMaxAge\)/,
-    ],
-    ["one that is not verified", backedUp("2026-03-01T11:00:00Z", false), /is not verified/],
-    ["one that does not say so", '{"finishedAt":"2026-03-01T11:00:00Z"}', /is not verified/],
-    ["one without a time", '{"verified":true}', /does not say when/],
-    ["one with a time that is none", backedUp("yesterday"), /does not say when/],
-    ["one that says nothing", "null", /does not say when/],
-  ];
-  for (const [what, manifest, cause] of refused)
-    void it(`refuses ${what}`, async (test) => {
-      const context = await project(test, manifest);
-      await assert.rejects(requireRecentBackup(context, config(24), NOW), (error) => {
-        assert.ok(error instanceof BackupAgeError);
-        assert.match(error.message, cause);
-        assert.match(error.fix, /pulumi config set backupMaxAge 0 --stack prod/);
-        return true;
-      });
+    ["one that is not complete", [set("2026-03-01T11:00:00Z", false)], /No backup is complete/],
+  ] as const)
+    void it(`refuses ${what}`, () => {
+      assert.throws(
+        () => {
+          checkBackupAge(CONFIG, sets, NOW);
+        },
+        (error) => {
+          assert.ok(error instanceof BackupAgeError);
+          assert.match(error.message, cause);
+          assert.match(error.fix, /pulumi config set backupMaxAge 0 --stack prod/);
+          return true;
+        },
+      );
     });
-
-  void it("refuses one whose manifest is damaged", async (test) => {
-    const context = await project(test, '{"finishedAt"');
-    await assert.rejects(requireRecentBackup(context, config(24), NOW), UnreadableFileError);
-  });
 });

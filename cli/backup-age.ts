@@ -1,58 +1,64 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import type { Manifest } from "../backup/manifest";
 import type { Config } from "../config";
+import { listSets } from "./backup/list";
 import type { Context } from "./context";
-import { BackupAgeError, codeOf, UnreadableFileError } from "./errors";
+import { BackupAgeError } from "./errors";
 import { formatDuration } from "./format";
+import type { Tools } from "./setup";
+import { runStep } from "./step";
 
-/** What a set of backups says of itself. */
-export interface BackupManifest {
-  /** When the set was complete, ISO 8601. */
-  readonly finishedAt: string;
-  /** Whether it was restored for a try, or checked in another way that proves it can be. */
-  readonly verified: boolean;
+/** What of the configuration says how old the newest backup may be. */
+export interface BackupAgeConfig {
+  readonly stack: string;
+  readonly backup: Pick<Config["backup"], "maxAgeHours">;
 }
 
-/** File in which the newest set of a stack's backups says what it is. */
-export const newestManifest = (context: Context, stack: string): string =>
-  join(context.root, "backups", stack, "latest", "manifest.json");
-
 /**
- * Refuses to go on without a backup that is young enough, where the stack asks for one.
+ * Refuses to go on without a backup that is young enough, where the stack asks for one. A stack that
+ * nothing runs of has nobody to ask, and is not refused.
  *
  * @param now time by which its age is told.
- * @throws BackupAgeError, UnreadableFileError
+ * @throws BackupAgeError, or CommandError when the backup service does not answer.
  */
 export async function requireRecentBackup(
   context: Context,
-  config: { readonly stack: string; readonly backup: Pick<Config["backup"], "maxAgeHours"> },
+  tools: Tools,
+  config: BackupAgeConfig,
   now: Date,
+  retry: string,
 ): Promise<void> {
-  const { maxAgeHours } = config.backup;
-  if (maxAgeHours === 0) return;
-  const refuse = (problem: string): never => {
-    throw new BackupAgeError(config.stack, problem, maxAgeHours);
-  };
-  const file = newestManifest(context, config.stack);
-  const manifest = await readManifest(file);
-  if (manifest === undefined) return refuse(`There is no backup: ${file} does not exist.`);
-  const finishedAt = Date.parse(manifest.finishedAt);
-  if (Number.isNaN(finishedAt)) return refuse(`${file} does not say when the backup was made.`);
-  if (!manifest.verified) return refuse(`The newest backup (${file}) is not verified.`);
-  const ageSeconds = (now.getTime() - finishedAt) / 1000;
-  if (ageSeconds > maxAgeHours * 3600)
-    refuse(`The newest backup is ${formatDuration(ageSeconds)} old (${manifest.finishedAt}).`);
+  const { stack, backup } = config;
+  if (backup.maxAgeHours === 0) return;
+  const running = await tools.docker.listContainers({
+    all: true,
+    filters: { label: [`mlops.stack=${stack}`] },
+  });
+  if (running.length === 0) return;
+  const request = { name: "backup-age", title: "Looking for a recent backup", retry };
+  const { sets } = await runStep(context, request, (step) => listSets(tools, stack, step));
+  checkBackupAge(config, sets, now);
 }
 
-async function readManifest(
-  file: string,
-): Promise<(Partial<BackupManifest> & { finishedAt: string }) | undefined> {
-  try {
-    const content = JSON.parse(await readFile(file, "utf8")) as Partial<BackupManifest> | null;
-    return { ...content, finishedAt: content?.finishedAt ?? "" };
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
-    const reason = error instanceof SyntaxError ? "it is not JSON" : (codeOf(error) ?? "unknown");
-    throw new UnreadableFileError(file, reason, "Make a new backup: this one cannot be trusted.");
-  }
+/**
+ * @param sets oldest first.
+ * @throws BackupAgeError
+ */
+export function checkBackupAge(
+  { stack, backup }: BackupAgeConfig,
+  sets: readonly Pick<Manifest, "set" | "finishedAt" | "complete" | "verified">[],
+  now: Date,
+): void {
+  const refuse = (problem: string): never => {
+    throw new BackupAgeError(stack, problem, backup.maxAgeHours);
+  };
+  const newest = sets.findLast(({ complete, verified }) => complete && verified);
+  if (newest === undefined)
+    return refuse(
+      sets.length === 0 ? "There is no backup." : "No backup is complete and verified.",
+    );
+  const ageSeconds = (now.getTime() - Date.parse(newest.finishedAt)) / 1000;
+  if (ageSeconds > backup.maxAgeHours * 3600)
+    refuse(
+      `The newest good backup (${newest.set}) is ${formatDuration(ageSeconds)} old (${newest.finishedAt}).`,
+    );
 }

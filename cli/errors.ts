@@ -83,7 +83,7 @@ export class BackupAgeError extends CommandError {
   constructor(stack: string, problem: string, maxAgeHours: number) {
     super(
       `${problem} Stack "${stack}" deploys only with a verified backup that is at most ${maxAgeHours} h old (backupMaxAge). Nothing was changed.`,
-      `Make one, or accept to deploy without: pulumi config set backupMaxAge 0 --stack ${stack}`,
+      `Make one (./mlops backup --stack ${stack}), or accept to deploy without: pulumi config set backupMaxAge 0 --stack ${stack}`,
     );
   }
 }

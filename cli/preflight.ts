@@ -35,7 +35,7 @@ export async function checkBeforeDeployment(
   releases: readonly ReleaseImage[],
   retry: string,
 ): Promise<void> {
-  await requireRecentBackup(context, config, new Date());
+  await requireRecentBackup(context, tools, config, new Date(), retry);
   await requireDisk(context, tools, config);
   await requirePorts(tools.docker, config);
   const { tag, registry } = config.release;

@@ -1,5 +1,7 @@
 import type { Command } from "commander";
 import type { Context } from "../context";
+import { backupCommand } from "./backup";
+import { backupsCommand } from "./backups";
 import { benchCommand } from "./bench";
 import { buildImageCommand } from "./build";
 import { deployCommand } from "./deploy";
@@ -37,6 +39,8 @@ export const commands: readonly ((context: Context) => Command)[] = [
   promoteCommand,
   releasesCommand,
   pruneCommand,
+  backupCommand,
+  backupsCommand,
   downCommand,
   envCommand,
   testCommand,

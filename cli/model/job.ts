@@ -1,4 +1,3 @@
-import { createInterface } from "node:readline";
 import { PassThrough } from "node:stream";
 import type Docker from "dockerode";
 import type { Container, ContainerInspectInfo } from "dockerode";
@@ -6,6 +5,7 @@ import { CommandError, NotDeployedError, statusOf } from "../errors";
 import { InterruptedError } from "../operation";
 import { serviceContainers } from "../services";
 import type { Tools } from "../setup";
+import { readErrors, readEvents } from "../job-events";
 import type { Step } from "../step";
 
 /** A command of the app's image that runs to its end. */
@@ -21,13 +21,6 @@ export interface JobRequest {
   readonly exclusive?: boolean;
   /** Command of this program that does it again. */
   readonly retry: string;
-}
-
-/** A line of a job's standard output. */
-interface JobEvent {
-  readonly event: "started" | "done" | "result";
-  /** Of `started` and `done`. */
-  readonly step?: string;
 }
 
 /** A job ended with an error; the step's log has all that it said. */
@@ -180,27 +173,4 @@ async function follow(
   await container.start();
   const [result, problem] = await Promise.all([readEvents(output, step), readErrors(errors, step)]);
   return { exitCode: (await ended).StatusCode, result, problem };
-}
-
-async function readEvents(output: PassThrough, step: Step): Promise<unknown> {
-  let result: unknown;
-  for await (const line of createInterface({ input: output })) {
-    step.say(line);
-    if (!line.startsWith("{")) continue;
-    const event = JSON.parse(line) as JobEvent;
-    if (event.event === "result") result = event;
-    else if (event.event === "started") step.say(event.step ?? "");
-  }
-  return result;
-}
-
-/** Logs standard error; returns the last error that is meant for a person. */
-async function readErrors(errors: PassThrough, step: Step): Promise<string | undefined> {
-  const label = "error: ";
-  let problem: string | undefined;
-  for await (const line of createInterface({ input: errors })) {
-    step.record(line);
-    if (line.startsWith(label)) problem = line.slice(label.length);
-  }
-  return problem;
 }
