@@ -3,7 +3,7 @@ const eslint = require("@eslint/js");
 const tseslint = require("typescript-eslint");
 
 module.exports = tseslint.config(
-  { ignores: ["node_modules/", "dist/", ".mlops/", "**/.venv/"] },
+  { ignores: ["node_modules/", "dist/", ".mlops/", "**/.venv/", "images/backup/agent.cjs"] },
   eslint.configs.recommended,
   {
     files: ["**/*.ts"],

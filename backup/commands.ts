@@ -1,12 +1,12 @@
 import { text } from "node:stream/consumers";
 import { Command, Option } from "commander";
 import { Cron } from "croner";
-import { CommandError } from "../cli/errors";
-import { openAgent } from "./agent";
+import { CommandError, messageOf } from "../cli/errors";
+import { openAgent, type Agent } from "./agent";
 import { Report, toStdout } from "./events";
 import { withRepositoryLock } from "./lock";
-import { keepExport, makeSet, type StackExport } from "./make-set";
-import type { Reason } from "./manifest";
+import { keepExport, makeSet, readBack, type StackExport } from "./make-set";
+import { sealManifest, type Reason } from "./manifest";
 import { expireSets } from "./expire";
 import { lastRun, recordRun } from "./runs";
 import { serve } from "./serve";
@@ -73,4 +73,42 @@ export function serveCommand(): Command {
   return new Command("serve")
     .description("Run backups when they are due, and tell Prometheus how they went.")
     .action(() => serve(openAgent()));
+}
+
+/** `agent verify`: everything of a set is read back again. */
+export function verifyCommand(): Command {
+  return new Command("verify")
+    .description("Read a set back, all of it, and compare it with its checksums.")
+    .argument("[set]", "its name (default: the newest)")
+    .action(async (name: string | undefined) => {
+      const agent = openAgent();
+      const report = new Report(toStdout);
+      await withRepositoryLock(agent.places, "verification", () => verify(agent, name, report));
+    });
+}
+
+/** What is damaged is no longer called good, and the newest that is takes its place. */
+async function verify(agent: Agent, name: string | undefined, report: Report): Promise<void> {
+  const { sets } = await agent.sets.list();
+  const manifest = name === undefined ? sets.at(-1) : sets.find(({ set }) => set === name);
+  if (manifest === undefined)
+    throw new CommandError(
+      name === undefined ? "There is no set to verify." : `There is no set "${name}".`,
+      "Make one: ./mlops backup; ./mlops backups lists those that there are.",
+    );
+  try {
+    await report.step("verify", (doing) => readBack(agent, manifest, doing));
+  } catch (error) {
+    const problems = [...manifest.problems, `verify: ${messageOf(error)}`];
+    await agent.sets.write(sealManifest({ ...manifest, verified: false, problems }));
+    const latest = await agent.sets.updateLatest();
+    throw new CommandError(
+      `The set ${manifest.set} is damaged: ${messageOf(error)}.`,
+      latest === undefined
+        ? "There is no other good one: make a new one now (./mlops backup), and look at the disk."
+        : `The newest good set is ${latest}. Make a new one now (./mlops backup), and look at the disk.`,
+      { cause: error },
+    );
+  }
+  report.result({ set: manifest.set });
 }

@@ -1,12 +1,13 @@
 import { Command, CommanderError } from "commander";
 import { messageOf } from "../cli/errors";
-import { backupCommand, listCommand, serveCommand } from "./commands";
+import { backupCommand, listCommand, serveCommand, verifyCommand } from "./commands";
 import { forgetCommand, restoreCommand, swapCommand } from "./restore/commands";
 
 const commands: readonly (() => Command)[] = [
   serveCommand,
   backupCommand,
   listCommand,
+  verifyCommand,
   restoreCommand,
   swapCommand,
   forgetCommand,

@@ -98,9 +98,11 @@ export interface Manifest {
 /** The newest format that this program reads. */
 export const MANIFEST_FORMAT = 1;
 
-/** A manifest with its checksum. */
-export function sealManifest(manifest: Omit<Manifest, "sha256">): Manifest {
-  return { ...manifest, sha256: digest(manifest) };
+/** A manifest with its checksum; one that it has already is made anew. */
+export function sealManifest(manifest: Omit<Manifest, "sha256"> & { sha256?: string }): Manifest {
+  const fields = { ...manifest };
+  delete fields.sha256;
+  return { ...fields, sha256: digest(fields) };
 }
 
 /**

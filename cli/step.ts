@@ -78,7 +78,13 @@ export class Step {
       const lines = stripVTControlCharacters(chunk.toString()).split(/[\r\n]+/);
       this.lastLine = lines.findLast((line) => line.trim() !== "")?.trim() ?? this.lastLine;
     });
-    await program;
+    const output = finished(program.all);
+    try {
+      await program;
+    } finally {
+      // The end of what it said may come after its exit.
+      await output.catch(() => undefined);
+    }
   }
 }
 

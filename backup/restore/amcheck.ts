@@ -18,14 +18,7 @@ export async function requireIntact(socket: string): Promise<void> {
   try {
     await runTool(
       "pg_amcheck",
-      [
-        `--host=${socket}`,
-        "--username=postgres",
-        "--all",
-        "--heapallindexed",
-        "--install-missing",
-        "--quiet",
-      ],
+      [`--host=${socket}`, "--username=postgres", "--all", "--heapallindexed", "--install-missing"],
       { asPostgres: true },
     );
   } catch (error) {

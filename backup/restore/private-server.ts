@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
 import { chown, mkdir, rm, writeFile } from "node:fs/promises";
+import { runTool } from "../program";
 import { POSTGRES_USER } from "../settings";
 
 /** Where Debian puts the server itself. */
@@ -37,6 +38,7 @@ export interface PrivateServerArgs {
 export class PrivateServer {
   private constructor(
     private readonly process: ChildProcess,
+    private readonly data: string,
     private readonly log: readonly string[],
     /** Folder of its socket. */
     readonly folder: string,
@@ -90,12 +92,12 @@ export class PrivateServer {
       });
     });
     if (!(await ready)) throw new ServerEndedError(log);
-    return new PrivateServer(child, log, folder);
+    return new PrivateServer(child, data, log, folder);
   }
 
   /** Ends it at once; the cluster is of no use afterwards. */
   async kill(): Promise<void> {
-    await this.end("SIGQUIT");
+    await this.end("immediate");
   }
 
   /**
@@ -105,15 +107,17 @@ export class PrivateServer {
    */
   async stop(): Promise<void> {
     // "Fast": clients are sent away.
-    await this.end("SIGINT");
+    await this.end("fast");
     if (this.process.exitCode !== 0) throw new ServerEndedError(this.log);
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  private async end(signal: NodeJS.Signals): Promise<void> {
+  /** Root without the right to send signals to others asks Postgres' own user. */
+  private async end(mode: "fast" | "immediate"): Promise<void> {
     if (this.process.exitCode !== null || this.process.signalCode !== null) return;
     const ended = once(this.process, "exit");
-    this.process.kill(signal);
+    const args = [`--pgdata=${this.data}`, `--mode=${mode}`, "--no-wait", "--silent", "stop"];
+    await runTool(join(PROGRAMS, "pg_ctl"), args, { asPostgres: true });
     await ended;
   }
 }

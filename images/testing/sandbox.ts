@@ -57,6 +57,8 @@ async function succeed(program: string, args: readonly string[], input = ""): Pr
   throw new Error(`${program} ${args.join(" ")}: exit code ${exitCode}\n${output}`);
 }
 
+const BUNDLE = 'require("./bin/bundle.cjs").bundle("agent")';
+
 /**
  * Image of `images/<name>`, built under the reference that the stack gives it.
  *
@@ -64,6 +66,8 @@ async function succeed(program: string, args: readonly string[], input = ""): Pr
  */
 export async function serviceImage(name: string): Promise<string> {
   const context = `images/${name}`;
+  // What is bundled into an image has to be there before the folder's hash is taken.
+  if (name === "backup") await succeed(process.execPath, ["--eval", BUNDLE]);
   const reference = `mlops-${name}:${contextHash(context)}`;
   await succeed("sh", ["-c", buildCommand({ context, reference })]);
   return reference;

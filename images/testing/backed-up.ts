@@ -1,0 +1,403 @@
+import { execFile } from "node:child_process";
+import type { Manifest } from "../../backup/manifest";
+import type { AgentSettings } from "../../backup/settings";
+import { TARGET_ROOT, TARGETS } from "../../backup/restore/targets";
+import { eventually, Sandbox, serviceImage } from "./sandbox";
+
+/** How a command of the agent ended. */
+export interface AgentRun {
+  readonly exitCode: number;
+  /** Lines that are JSON objects. */
+  readonly events: readonly Readonly<Record<string, unknown>>[];
+  /** The last event of a command that succeeded. */
+  readonly result: Readonly<Record<string, unknown>>;
+  readonly stderr: string;
+}
+
+/** Capabilities of the agent beside a stack, and where it restores. */
+const READS = ["DAC_READ_SEARCH", "SETUID", "SETGID"];
+const WRITES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID"];
+
+const POSTGRES = "999:999";
+
+type Volume =
+  "pgdata" | "socket" | "repository" | "keys" | "secrets" | "settings" | "stack" | "redis" | "mlflow" | "app-data" | "app-models"; // prettier-ignore
+
+/** Mounts of the container that restores, beside its targets. */
+const FOR_RESTORES: Readonly<Partial<Record<Volume, string>>> = {
+  repository: "/backup",
+  keys: "/run/backup:ro",
+  settings: "/etc/mlops:ro",
+};
+
+/** What belongs to each target. */
+const TARGET_VOLUMES: Readonly<Record<(typeof TARGETS)[number]["name"], Volume>> = {
+  postgres: "pgdata",
+  mlflow: "mlflow",
+  redis: "redis",
+  "app-data": "app-data",
+  "app-models": "app-models",
+};
+
+/**
+ * Postgres and Redis with data, and an agent beside them that is mounted and hardened as in a stack;
+ * MLflow's server is not there, so that sets are not complete.
+ */
+export class BackedUp {
+  private readonly containers: string[] = [];
+
+  private constructor(
+    private readonly sandbox: Sandbox,
+    readonly images: Readonly<Record<"backup" | "postgres" | "redis", string>>,
+    private readonly volumes: Readonly<Record<Volume, string>>,
+    private readonly prefix: string,
+  ) {}
+
+  static async create(stack: string, key = "key-of-a-test"): Promise<BackedUp> {
+    const sandbox = new Sandbox();
+    const images = {
+      backup: await serviceImage("backup"),
+      postgres: await serviceImage("postgres"),
+      redis: await serviceImage("redis"),
+    };
+    const settings: AgentSettings = {
+      stack,
+      schedule: "",
+      drillSchedule: "",
+      retention: { daily: 7, weekly: 4, monthly: 6 },
+      verifyPercent: 100,
+    };
+    const files = (content: Readonly<Record<string, string>>, mode?: string): Promise<string> =>
+      sandbox.files({ image: images.backup, user: POSTGRES }, content, mode);
+    const empty = (purpose: string): Promise<string> => sandbox.volume(purpose);
+    const volumes = {
+      pgdata: await empty("pgdata"),
+      socket: await empty("socket"),
+      repository: await empty("repository"),
+      redis: await empty("redis"),
+      mlflow: await empty("mlflow"),
+      "app-data": await empty("app-data"),
+      "app-models": await empty("app-models"),
+      keys: await files(keysOf(stack, key)),
+      secrets: await files({ postgres_password: "postgres-of-a-test", redis_password: "redis" }),
+      settings: await files({ "backup.json": JSON.stringify(settings) }, "0444"),
+      stack: await files(
+        { "stack.json": JSON.stringify({ stack, version: "v1", images: {}, config: {} }) },
+        "0444",
+      ),
+    };
+    const world = new BackedUp(sandbox, images, volumes, `${volumes.pgdata}-of`);
+    try {
+      await world.start(volumes);
+    } catch (error) {
+      await world.remove();
+      throw error;
+    }
+    return world;
+  }
+
+  private async start(volumes: Readonly<Record<Volume, string>>): Promise<void> {
+    await this.sandbox.docker(["network", "create", this.prefix]);
+    const sourceOwner = "10001:10001";
+    await this.shell(
+      [
+        "install -d -o 999 -g 999 -m 0750 /r/pgbackrest",
+        "mkdir /m/1 && echo artifact > /m/1/model.bin",
+        "echo data > /d/file && chmod 0640 /d/file",
+        `chown -R ${sourceOwner} /m /d && chmod 0750 /m`,
+      ].join(" && "),
+      { "/r": volumes.repository, "/m": volumes.mlflow, "/d": volumes["app-data"] },
+    );
+    await Promise.all([this.startPostgres(), this.startRedis()]);
+    await this.container("agent", this.images.backup, ["sleep", "infinity"], {
+      capabilities: READS,
+      user: "0:0",
+      volumes: {
+        "/var/lib/postgresql/data:ro": volumes.pgdata,
+        "/run/postgresql": volumes.socket,
+        "/source/redis:ro": volumes.redis,
+        "/source/mlflow:ro": volumes.mlflow,
+        "/source/app/data:ro": volumes["app-data"],
+        "/source/app/models:ro": volumes["app-models"],
+        "/source/stack:ro": volumes.stack,
+        "/backup": volumes.repository,
+        "/run/backup:ro": volumes.keys,
+        "/run/secrets:ro": volumes.secrets,
+        "/etc/mlops:ro": volumes.settings,
+      },
+    });
+  }
+
+  /** Starts Postgres, or starts it again on what was restored, and waits until it answers. */
+  async startPostgres(): Promise<void> {
+    const name = this.name("postgres");
+    if (this.containers.includes(name)) await this.sandbox.docker(["start", name]);
+    else
+      await this.container(
+        "postgres",
+        this.images.postgres,
+        ["postgres", "-c", "archive_mode=on", "-c", "archive_timeout=60"],
+        {
+          user: POSTGRES,
+          volumes: {
+            "/var/lib/postgresql/data": this.volumes.pgdata,
+            "/run/postgresql": this.volumes.socket,
+            "/backup": this.volumes.repository,
+            "/run/backup:ro": this.volumes.keys,
+            "/run/secrets:ro": this.volumes.secrets,
+          },
+          environment: {
+            PGDATA: "/var/lib/postgresql/data/pgdata",
+            POSTGRES_PASSWORD_FILE: "/run/secrets/postgres_password",
+            POSTGRES_INITDB_ARGS: "--data-checksums --auth-host=scram-sha-256 --auth-local=peer",
+          },
+        },
+      );
+    await this.sandbox.healthy(name, "pg_isready", "--quiet", "--host=127.0.0.1");
+  }
+
+  /** Starts Redis, or starts it again. */
+  async startRedis(): Promise<void> {
+    const name = this.name("redis");
+    if (this.containers.includes(name)) await this.sandbox.docker(["start", name]);
+    else
+      await this.container(
+        "redis",
+        this.images.redis,
+        "redis-server --appendonly yes --dir /data --requirepass redis".split(" "),
+        { user: "999:1000", volumes: { "/data": this.volumes.redis } },
+      );
+    await this.sandbox.healthy(name, "redis-cli", "-a", "redis", "--no-auth-warning", "ping");
+  }
+
+  /** Stops what writes into the volumes, as a switch needs it. */
+  async stop(): Promise<void> {
+    await this.sandbox.docker(["stop", "--time=30", this.name("postgres"), this.name("redis")]);
+  }
+
+  /** Runs SQL in Postgres' own container. */
+  async sql(database: string, statement: string): Promise<string> {
+    return this.sandbox.docker(
+      [
+        ..."exec --interactive --user=postgres".split(" "),
+        this.name("postgres"),
+        ..."psql --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1".split(" "),
+        `--dbname=${database}`,
+      ],
+      statement,
+    );
+  }
+
+  /** Runs a command of Redis. */
+  async redis(...command: readonly string[]): Promise<string> {
+    const { output } = await this.sandbox.exec(
+      this.name("redis"),
+      ..."redis-cli -a redis --no-auth-warning".split(" "),
+      ...command,
+    );
+    return output;
+  }
+
+  /** Runs a command of the agent that is beside the stack. */
+  agent(...command: readonly string[]): Promise<AgentRun> {
+    return runAgent(["exec", this.name("agent"), "agent", ...command]);
+  }
+
+  /** Makes a set, which lacks nothing but MLflow's server. */
+  async backUp(): Promise<Manifest> {
+    const { events, stderr } = await this.agent("backup");
+    const manifest = events.at(-1)?.["manifest"] as Manifest | undefined;
+    if (manifest?.verified !== true) throw new Error(`no verified set was made: ${stderr}`);
+    return manifest;
+  }
+
+  /** Begins a backup, and kills all of it while it copies the cluster or later. */
+  async killBackup(): Promise<void> {
+    const name = this.name("agent");
+    const running = this.agent("backup");
+    await eventually("the backup copies the cluster", async () => {
+      const { exitCode } = await this.sandbox.exec(
+        name,
+        "pgrep",
+        "-f",
+        "backup --type=full|--type=full",
+      );
+      return exitCode === 0 ? true : undefined;
+    });
+    await this.sandbox.docker(["kill", "--signal=KILL", name]);
+    await running;
+    await this.sandbox.docker(["start", name]);
+  }
+
+  /** Flips bytes in the middle of the largest file of pgBackRest's newest backup. */
+  async damageNewestBackup(): Promise<void> {
+    await this.shell(
+      [
+        "cd /v/repository/pgbackrest/backup/*/",
+        "newest=$(ls -d 2*F | sort | tail -1)",
+        'file=$(find "$newest/" -type f ! -name "backup.manifest*" -printf "%s %p\\n" | sort -n | tail -1 | cut -d" " -f2-)',
+        'size=$(stat -c %s "$file")',
+        'printf "damaged" | dd of="$file" bs=1 seek=$((size / 2)) conv=notrunc 2>/dev/null',
+      ].join("\n"),
+    );
+  }
+
+  /** Arguments that run a command of the agent in a container of its own with all volumes to write. */
+  restorer(
+    command: readonly string[],
+    changes: Readonly<Record<string, string>> = {},
+    more: readonly string[] = [],
+  ): string[] {
+    const mounts = Object.entries(FOR_RESTORES).map(([volume, path]): [string, string] => [
+      path,
+      this.volumes[volume as Volume],
+    ]);
+    const targets = TARGETS.map(({ name }): [string, string] => [
+      `${TARGET_ROOT}/${name}`,
+      this.volumes[TARGET_VOLUMES[name]],
+    ]);
+    const volumes = { ...Object.fromEntries([...mounts, ...targets]), ...changes };
+    return [
+      "run",
+      "--rm",
+      "--network=none",
+      ...hardening(WRITES, "0:0", volumes),
+      ...more,
+      this.images.backup,
+      "agent",
+      ...command,
+    ];
+  }
+
+  /** Runs a command of the agent in such a container. */
+  restore(
+    command: readonly string[],
+    changes: Readonly<Record<string, string>> = {},
+  ): Promise<AgentRun> {
+    return runAgent(this.restorer(command, changes));
+  }
+
+  /** Runs a shell script as root on volumes, and returns what it printed. */
+  shell(
+    script: string,
+    volumes: Readonly<Record<string, string>> = this.allVolumes(),
+  ): Promise<string> {
+    return this.sandbox.docker([
+      ..."run --rm --network=none --user=0:0".split(" "),
+      ...Object.entries(volumes).map(([path, volume]) => `--volume=${volume}:${path}`),
+      this.images.backup,
+      "sh",
+      "-euc",
+      script,
+    ]);
+  }
+
+  /** A new volume, which is removed with the rest. */
+  volume(purpose: string): Promise<string> {
+    return this.sandbox.volume(purpose);
+  }
+
+  /** A volume with a key and configuration of the tools. */
+  keys(stack: string, key: string): Promise<string> {
+    return this.sandbox.files({ image: this.images.backup, user: POSTGRES }, keysOf(stack, key));
+  }
+
+  async remove(): Promise<void> {
+    if (this.containers.length > 0)
+      await this.sandbox.docker(["rm", "--force", "--volumes", ...this.containers]);
+    await this.sandbox.docker(["network", "rm", this.prefix]).catch(() => undefined);
+    await this.sandbox.remove();
+  }
+
+  private allVolumes(): Record<string, string> {
+    return Object.fromEntries(
+      Object.entries(this.volumes).map(([name, volume]) => [`/v/${name}`, volume]),
+    );
+  }
+
+  private readonly name = (service: string): string => `${this.prefix}-${service}`;
+
+  private async container(
+    service: string,
+    image: string,
+    command: readonly string[],
+    options: {
+      readonly user: string;
+      readonly volumes: Readonly<Record<string, string>>;
+      readonly capabilities?: readonly string[];
+      readonly environment?: Readonly<Record<string, string>>;
+    },
+  ): Promise<void> {
+    this.containers.push(this.name(service));
+    await this.sandbox.docker([
+      ...["run", "--detach", `--name=${this.name(service)}`],
+      ...[`--network=${this.prefix}`, `--network-alias=${service}`],
+      ...Object.entries(options.environment ?? {}).map(([key, value]) => `--env=${key}=${value}`),
+      ...hardening(options.capabilities ?? [], options.user, options.volumes),
+      image,
+      ...command,
+    ]);
+  }
+}
+
+function hardening(
+  capabilities: readonly string[],
+  user: string,
+  volumes: Readonly<Record<string, string>>,
+): string[] {
+  return [
+    ..."--init --read-only --cap-drop=ALL --security-opt=no-new-privileges".split(" "),
+    "--tmpfs=/tmp:rw,nosuid,nodev,size=256m,mode=1777",
+    `--user=${user}`,
+    ...capabilities.map((capability) => `--cap-add=${capability}`),
+    ...Object.entries(volumes).map(([path, volume]) => `--volume=${volume}:${path}`),
+  ];
+}
+
+/** What opens a stack's repository. */
+function keysOf(stack: string, key: string): Record<string, string> {
+  return {
+    backup_key: key,
+    "restic.json": JSON.stringify({ repository: "/backup/restic" }),
+    "pgbackrest.conf": [
+      "[global]",
+      "repo1-type=posix",
+      "repo1-path=/backup/pgbackrest",
+      "repo1-cipher-type=aes-256-cbc",
+      `repo1-cipher-pass=${key}`,
+      "repo1-bundle=y",
+      "repo1-block=y",
+      "repo1-retention-full=9999999",
+      "repo1-retention-archive-type=full",
+      "repo1-retention-archive=9999999",
+      "compress-type=zst",
+      "start-fast=y",
+      "lock-path=/tmp/pgbackrest",
+      "log-level-file=off",
+      `[${stack}]`,
+      "pg1-path=/var/lib/postgresql/data/pgdata",
+      "pg1-socket-path=/run/postgresql",
+      "pg1-user=postgres",
+      "",
+    ].join("\n"),
+  };
+}
+
+/** Runs docker with a command of the agent. */
+function runAgent(args: readonly string[]): Promise<AgentRun> {
+  return new Promise((resolve, reject) => {
+    execFile("docker", args, { maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
+      const exitCode = error === null ? 0 : error.code;
+      if (typeof exitCode !== "number") {
+        reject(new Error("docker did not run", { cause: error }));
+        return;
+      }
+      const events = stdout
+        .split("\n")
+        .filter((line) => line.startsWith("{"))
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+      const last = events.at(-1);
+      resolve({ exitCode, events, result: last?.["event"] === "result" ? last : {}, stderr });
+    });
+  });
+}
