@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { after, before, describe, it } from "node:test";
+import type { Manifest } from "../backup/manifest";
 import { docker, runProgram, Sandbox } from "./sandbox";
 
 interface Prediction {
@@ -65,6 +66,7 @@ void describe("a dev stack, from nothing to a prediction", () => {
       services.map(({ service, health }) => `${service} ${health}`).sort(),
       [
         "app",
+        "backup",
         "mlflow",
         "nginx",
         "nginx-exporter",
@@ -78,7 +80,7 @@ void describe("a dev stack, from nothing to a prediction", () => {
   });
 
   void it("is scraped whole by Prometheus", async () => {
-    const jobs = ["prometheus", "app", "mlflow", "postgres", "redis", "nginx"];
+    const jobs = ["prometheus", "app", "backup", "mlflow", "postgres", "redis", "nginx"];
     await until(async () => {
       const up = await docker(
         "exec",
@@ -87,6 +89,22 @@ void describe("a dev stack, from nothing to a prediction", () => {
       );
       return jobs.filter((job) => !up.some((line) => line.includes(`job="${job}"`)));
     }, "targets that are down");
+  });
+
+  void it("is backed up while it serves, and lists the set as the latest", async () => {
+    const { stdout } = await sandbox.succeed("backup", "--json");
+    const { manifest } = JSON.parse(stdout) as { readonly manifest: Manifest };
+    assert.deepEqual(manifest.problems, []);
+    assert.ok(manifest.complete && manifest.verified);
+    assert.ok(Number(manifest.postgres?.databases["mlops"]?.rows["public.prediction_log"]) > 0);
+    assert.deepEqual(
+      manifest.models.map(({ name, version }) => `${name} ${version}`),
+      ["reference 1"],
+    );
+    const listed = JSON.parse((await sandbox.succeed("backups", "--json")).stdout) as {
+      readonly latest: string;
+    };
+    assert.equal(listed.latest, manifest.set);
   });
 
   void it("lets nobody but those on the data network reach Postgres and Redis", async () => {
