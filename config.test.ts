@@ -57,7 +57,6 @@ void describe("configuration", () => {
       "app.resources.cpuReservation",
       "app.resources.memory",
       "app.resources.memoryReservation",
-      "backup.drillSchedule",
       "backup.schedule",
       "data.protect",
       "log.level",

@@ -55,9 +55,7 @@ export function listCommand(): Command {
       latest: (await sets.latest()) ?? null,
       schedule: settings.schedule,
       nextBackup: nextRun(settings.schedule),
-      drillSchedule: settings.drillSchedule,
       lastBackup: (await lastRun(places, "backup")) ?? null,
-      lastDrill: (await lastRun(places, "drill")) ?? null,
     });
   });
 }

@@ -55,7 +55,6 @@ export function backupMetrics({ places, sets }: Pick<Agent, "places" | "sets">):
     });
   };
   ofRun("backup", "mlops_backup", "backup");
-  ofRun("drill", "mlops_backup_drill", "restore for a try");
   new Gauge({
     name: "mlops_backup_sets",
     help: "Number of sets.",

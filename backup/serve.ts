@@ -40,7 +40,6 @@ export async function serve(agent: Agent, port = AGENT_PORT): Promise<void> {
   server.listen(port);
   const scheduled: readonly Scheduled[] = [
     { schedule: settings.schedule, args: ["backup", "--reason", "schedule"] },
-    { schedule: settings.drillSchedule, args: ["drill"] },
   ];
   const jobs = scheduled
     .filter(({ schedule }) => schedule !== "")

@@ -12,8 +12,6 @@ export interface AgentSettings {
   readonly stack: string;
   /** Five cron fields, in UTC; "" is never. */
   readonly schedule: string;
-  /** Likewise, of the restores that are tried. */
-  readonly drillSchedule: string;
   readonly retention: Retention;
   /** Share of what restic keeps that is read back after each backup, 1 to 100. */
   readonly verifyPercent: number;

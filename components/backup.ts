@@ -135,6 +135,6 @@ export class Backup extends pulumi.ComponentResource {
 }
 
 function agentSettings(stack: string, config: BackupConfig): AgentSettings {
-  const { schedule, drillSchedule, retention, verifyPercent } = config;
-  return { stack, schedule, drillSchedule, retention, verifyPercent };
+  const { schedule, retention, verifyPercent } = config;
+  return { stack, schedule, retention, verifyPercent };
 }

@@ -10,12 +10,8 @@ export interface BackupConfig {
   readonly resources: Resources;
   /** Five cron fields, in UTC; "" is never. */
   readonly schedule: string;
-  /** Likewise, of restores that are tried. */
-  readonly drillSchedule: string;
   /** Hours that the newest backup may be old when a release is deployed; 0 for any. */
   readonly maxAgeHours: number;
-  /** Hours after which Prometheus raises an alert, where there is a schedule. */
-  readonly alertAgeHours: number;
   readonly retention: Retention;
   readonly repository: RepositoryConfig;
   /** Key that encrypts all backups, secret; "" for one that is made once and kept. */
@@ -61,7 +57,7 @@ const RETENTION = /^(\d+) daily, (\d+) weekly, (\d+) monthly$/;
 const SFTP = /^sftp:([\w.-]+)@([\w.-]+)(?::(\d+))?:(\/\S*)$/;
 const S3 = /^s3:https:\/\/([\w.-]+)(?::(\d+))?\/([\w.-]+)\/?(\S*?)\/?$/;
 
-/** Reads and checks the keys that begin with `backup`, and `drillSchedule`. */
+/** Reads and checks the keys that begin with `backup`. */
 export function readBackup(
   read: ConfigReader,
   service: { readonly image: string; readonly resources: Resources },
@@ -69,9 +65,7 @@ export function readBackup(
   return {
     ...service,
     schedule: readSchedule(read, "backupSchedule"),
-    drillSchedule: readSchedule(read, "drillSchedule"),
     maxAgeHours: read.integer("backupMaxAge", { min: 0 }),
-    alertAgeHours: read.integer("backupAlertAge", { min: 1 }),
     retention: readRetention(read),
     repository: readRepository(read),
     key: read.text("backupKey"),

@@ -17,7 +17,6 @@ export interface ListedSets {
   /** ISO 8601. */
   readonly nextBackup: string | null;
   readonly lastBackup: Run | null;
-  readonly lastDrill: Run | null;
 }
 
 /** The sets of a stack. @throws what `execAgent` throws. */

@@ -63,7 +63,6 @@ export class BackedUp {
     const settings: AgentSettings = {
       stack,
       schedule: "",
-      drillSchedule: "",
       retention: { daily: 7, weekly: 4, monthly: 6 },
       verifyPercent: 100,
     };
