@@ -361,7 +361,7 @@ void describe("a deployment with a registry", () => {
     const { exitCode, output } = await deploy();
     writeFileSync(file, before);
     assert.notEqual(exitCode, 0, output);
-    assert.match(output, /There is no backup: .*at most 24 h old/);
+    assert.match(output, /There is no backup\. .*at most 24 h old/);
     assert.match(output, /backupMaxAge 0/);
   });
 
