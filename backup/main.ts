@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { messageOf } from "../cli/errors";
 import { backupCommand, listCommand, serveCommand, verifyCommand } from "./commands";
-import { forgetCommand, restoreCommand, swapCommand } from "./restore/commands";
+import { forgetCommand, keptCommand, restoreCommand, swapCommand } from "./restore/commands";
 
 const commands: readonly (() => Command)[] = [
   serveCommand,
@@ -10,6 +10,7 @@ const commands: readonly (() => Command)[] = [
   verifyCommand,
   restoreCommand,
   swapCommand,
+  keptCommand,
   forgetCommand,
 ];
 

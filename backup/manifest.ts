@@ -95,6 +95,14 @@ export interface Manifest {
   readonly sha256: string;
 }
 
+/** Rows of all tables together. */
+export const rowsOf = (
+  databases: Readonly<Record<string, Pick<DatabaseContent, "rows">>>,
+): number =>
+  Object.values(databases)
+    .flatMap(({ rows }) => Object.values(rows))
+    .reduce((total, count) => total + count, 0);
+
 /** The newest format that this program reads. */
 export const MANIFEST_FORMAT = 1;
 

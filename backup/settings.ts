@@ -63,7 +63,17 @@ export const AGENT_PORT = 9188;
 /** The user as whom Postgres' own tools run: the server knows it by its number. */
 export const POSTGRES_USER = { uid: 999, gid: 999 } as const;
 
-/** Reads what the program has written for the agent. */
+/** Variable with the settings where no program has written them: for a stack that is down. */
+export const SETTINGS_VARIABLE = "BACKUP_SETTINGS";
+
+/** Reads what the program has written for the agent, or who started it has said. */
 export function readSettings(places: Places = PLACES): AgentSettings {
-  return JSON.parse(readFileSync(places.settings, "utf8")) as AgentSettings;
+  const given = process.env[SETTINGS_VARIABLE];
+  return JSON.parse(given ?? readFileSync(places.settings, "utf8")) as AgentSettings;
 }
+
+/** What of the configuration the agent is told. */
+export const agentSettings = (
+  stack: string,
+  { schedule, retention, verifyPercent }: Omit<AgentSettings, "stack">,
+): AgentSettings => ({ stack, schedule, retention, verifyPercent });

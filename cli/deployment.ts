@@ -16,6 +16,7 @@ import { recover } from "./recovery";
 import { abandonCandidates } from "./release/abandon";
 import { pruneAfterDeployment } from "./release/retention";
 import { lastGood, readReleases, type Release } from "./release/ledger";
+import { finishSwitch } from "./restore/switch";
 import { setUp, type Tools } from "./setup";
 import { recordDuration } from "./setup/durations";
 import { openStack } from "./stack";
@@ -91,6 +92,7 @@ async function deployLocked(
   const ready: ReadyDeployment = { context, tools, stack, config, releases };
   await request.check?.(ready);
   await checkBeforeDeployment(context, tools, config, releases, retry);
+  await finishSwitch(context, tools, name, retry);
   await recover(context, tools, stack, request.adopt === true, retry);
   await noticeMissingContainers(context, tools, stack, retry);
   const options =

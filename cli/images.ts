@@ -5,6 +5,7 @@ import { releaseReference, releaseRepository } from "../components/release-image
 import type { Context } from "./context";
 import { ImageNotFoundError, statusOf } from "./errors";
 import { registrySize, runTransfer } from "./release/registry";
+import { isReleaseTag } from "./release/running-tag";
 import type { Tools } from "./setup";
 
 /**
@@ -93,8 +94,7 @@ async function requireOwnRelease(docker: Docker, config: Config, tag: string): P
   const tags = images
     .flatMap((image) => image.RepoTags ?? [])
     .map((name) => name.slice(name.lastIndexOf(":") + 1))
-    // Contents of app/ that were deployed without a tag are not releases.
-    .filter((name) => !/^[0-9a-f]{12}$/.test(name));
+    .filter(isReleaseTag);
   throw new ImageNotFoundError(
     reference,
     `no registry is set, and the releases built on this host are: ${tags.length === 0 ? "none" : tags.sort().join(", ")}.`,

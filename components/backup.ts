@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { AGENT_PORT, type AgentSettings, type StackFacts } from "../backup/settings";
+import { AGENT_PORT, agentSettings, type StackFacts } from "../backup/settings";
 import type { BackupConfig } from "../config";
 import type { BackupStore } from "./backup-store";
 import { Containers } from "./container";
@@ -132,9 +132,4 @@ export class Backup extends pulumi.ComponentResource {
     );
     this.registerOutputs({});
   }
-}
-
-function agentSettings(stack: string, config: BackupConfig): AgentSettings {
-  const { schedule, retention, verifyPercent } = config;
-  return { stack, schedule, retention, verifyPercent };
 }

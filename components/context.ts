@@ -42,3 +42,18 @@ export function labelList(labels: Readonly<Record<string, pulumi.Input<string>>>
 }[] {
   return Object.entries(labels).map(([label, value]) => ({ label, value }));
 }
+
+/**
+ * Name of a data volume on the Docker host: it follows from what is kept there alone.
+ *
+ * @param prefix such as `mlops-dev`.
+ * @param purpose what the service keeps there, such as `data`.
+ */
+export const dataVolumeName = (prefix: string, service: string, purpose: string): string =>
+  `${prefix}-${service}-${purpose}`;
+
+/** Labels of a data volume. */
+export const dataVolumeLabels = (
+  context: Pick<StackContext, "stack">,
+  service: string,
+): Record<string, string> => ({ ...stackLabels(context, service), "mlops.data": "true" });

@@ -1,6 +1,6 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { labelList, stackLabels, type StackContext } from "./context";
+import { dataVolumeLabels, dataVolumeName, labelList, type StackContext } from "./context";
 
 /** Arguments of {@link DataVolume}. */
 export interface DataVolumeArgs {
@@ -30,8 +30,8 @@ export class DataVolume extends pulumi.ComponentResource {
     const volume = new docker.Volume(
       name,
       {
-        name: `${args.context.prefix}-${args.service}-${args.purpose}`,
-        labels: labelList({ ...stackLabels(args.context, args.service), "mlops.data": "true" }),
+        name: dataVolumeName(args.context.prefix, args.service, args.purpose),
+        labels: labelList(dataVolumeLabels(args.context, args.service)),
       },
       {
         parent: this,

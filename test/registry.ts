@@ -13,7 +13,7 @@ import { withLock } from "../cli/lock";
 import { aptUnpack } from "../cli/setup/apt";
 import { findPrograms, searchPath } from "../cli/setup/programs";
 import { runStep } from "../cli/step";
-import { freePorts } from "../cli/drill/throwaway-stack";
+import { freePorts } from "../cli/ports";
 import { docker, runProgram } from "./sandbox";
 
 const START_TIMEOUT_MS = 30_000;

@@ -65,7 +65,7 @@ export function choose(known: Known, wish: Wish, rules: Rules): Choice {
   if (wish.at > rules.now)
     throw new CommandError(
       `${wish.at.toISOString()} is in the future; nothing was changed.`,
-      "Name a moment that has been, or --latest for the last change that was saved.",
+      "Name a moment that has been, or --end for the last change that was saved.",
     );
   const finished = (manifest: Manifest): Date => new Date(manifest.finishedAt);
   const base = oldestFirst.findLast((manifest) => finished(manifest) <= wish.at);

@@ -6,7 +6,7 @@ import { Report, toStdout } from "../events";
 import { withRepositoryLock } from "../lock";
 import { PLACES } from "../settings";
 import type { Wish } from "./choose";
-import { Place, waitingIn } from "./place";
+import { Place, waitingIn, type Phase } from "./place";
 import { restore } from "./restore";
 import { swap } from "./swap";
 import { TARGET_ROOT, TARGETS } from "./targets";
@@ -75,6 +75,31 @@ export function swapCommand(): Command {
     });
 }
 
+/** What the volumes keep of a restore. */
+export interface KeptRestore {
+  readonly id: string;
+  /** How far it has come, by volume. */
+  readonly phases: Readonly<Record<string, Phase>>;
+}
+
+/** `agent kept`: every restore that the volumes keep something of, oldest first. */
+export function keptCommand(): Command {
+  return new Command("kept")
+    .description("List the restores of which the volumes keep something beside what is live.")
+    .action(async () => {
+      const kept: KeptRestore[] = [];
+      for (const id of await knownRestores()) {
+        const phases: Record<string, Phase> = {};
+        for (const place of placesOf(id)) {
+          const phase = await place.phase();
+          if (phase !== undefined) phases[place.volume] = phase;
+        }
+        kept.push({ id, phases });
+      }
+      new Report(toStdout).result({ kept });
+    });
+}
+
 /** `agent forget`: what a restore took the place of, or what was undone, is deleted. */
 export function forgetCommand(): Command {
   return new Command("forget")
@@ -108,16 +133,22 @@ const placesOf = (id: string): Place[] =>
 
 /** @throws CommandError naming those that there are. */
 async function requireKnown(id: string): Promise<void> {
-  const known = new Set<string>();
-  for (const { name } of TARGETS)
-    for (const found of await waitingIn(join(TARGET_ROOT, name))) known.add(found);
-  if (known.has(id)) return;
+  const known = await knownRestores();
+  if (known.includes(id)) return;
   throw new CommandError(
     `There is no restore ${id}; nothing was changed.`,
-    known.size === 0
+    known.length === 0
       ? "The volumes keep nothing of any restore."
-      : `The volumes keep something of: ${[...known].join(", ")}.`,
+      : `The volumes keep something of: ${known.join(", ")}.`,
   );
+}
+
+/** IDs of which any volume keeps something, oldest first. */
+async function knownRestores(): Promise<string[]> {
+  const known = new Set<string>();
+  for (const { name } of TARGETS)
+    for (const id of await waitingIn(join(TARGET_ROOT, name))) known.add(id);
+  return [...known].sort();
 }
 
 const idOption = (): Option =>

@@ -103,7 +103,7 @@ async function explain(
   if (choice.wish.kind === "time" && stopped >= newest)
     return new CommandError(
       `The write-ahead log in the backups ends (with segment ${newest}) before a change after ${choice.wish.at.toISOString()}; what is live was not touched.`,
-      "Name an earlier moment, or restore all that was saved with --latest.",
+      "Name an earlier moment, or restore all that was saved with --end.",
     );
   return new CommandError(
     `The write-ahead log in the backups has a gap: the segment after ${stopped} is missing, and the wished state lies behind it. What is live was not touched.`,

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { Manifest } from "../../backup/manifest";
+import { rowsOf, type Manifest } from "../../backup/manifest";
 import { bytesOf } from "../../backup/metrics";
 import { listSets, type ListedSets } from "../backup/list";
 import { execInContainer } from "../container-exec";
@@ -74,9 +74,6 @@ function print(
 
 function row(terminal: Terminal, manifest: Manifest, isLatest: boolean): string[] {
   const { set, finishedAt, postgres, models, version, complete, verified } = manifest;
-  const rows = Object.values(postgres?.databases ?? {}).flatMap((database) =>
-    Object.values(database.rows),
-  );
   const isGood = complete && verified;
   const state = isGood
     ? isLatest
@@ -89,7 +86,7 @@ function row(terminal: Terminal, manifest: Manifest, isLatest: boolean): string[
     set,
     formatDuration((Date.now() - Date.parse(finishedAt)) / 1000),
     formatBytes(bytesOf(manifest)),
-    String(rows.reduce((total, count) => total + count, 0)),
+    String(rowsOf(postgres?.databases ?? {})),
     String(models.length),
     version,
     terminal.style(isGood ? "green" : "red", state),

@@ -17,6 +17,7 @@ import { pruneCommand } from "./prune";
 import { refreshCommand } from "./refresh";
 import { releaseCommand } from "./release";
 import { releasesCommand } from "./releases";
+import { restoreCommand } from "./restore";
 import { rollbackCommand } from "./rollback";
 import { statusCommand } from "./status";
 import { testCommand } from "./test";
@@ -41,6 +42,7 @@ export const commands: readonly ((context: Context) => Command)[] = [
   pruneCommand,
   backupCommand,
   backupsCommand,
+  restoreCommand,
   downCommand,
   envCommand,
   testCommand,

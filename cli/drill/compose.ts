@@ -17,7 +17,7 @@ import type { DrillStack } from "./drill-stack";
 import { reconcile } from "./prediction-log";
 import type { LoadOutcome } from "./results";
 import { wrongVersions, type Switch } from "./switches";
-import { freePorts } from "./throwaway-stack";
+import { freePorts } from "../ports";
 
 /** After a release: load on what it left. */
 const QUIET_MS = 5000;

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type Docker from "dockerode";
 import { parse, stringify } from "yaml";
 import { statusOf } from "../errors";
+import { freePorts } from "../ports";
 import { heldReleases } from "../release/hold";
 
 /** Folders of a checkout that belong to whoever uses it. */
@@ -105,22 +105,4 @@ async function gone(removal: Promise<unknown>): Promise<void> {
     const status = statusOf(error);
     if (status !== 404 && status !== 409) throw error;
   }
-}
-
-/** Ports of the loopback address that were free a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("no port was opened");
-    return address.port;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

@@ -1,26 +1,20 @@
-import { PassThrough } from "node:stream";
 import type Docker from "dockerode";
-import type { Container, ContainerInspectInfo } from "dockerode";
-import { CommandError, NotDeployedError, statusOf } from "../errors";
-import { InterruptedError } from "../operation";
+import type { Container } from "dockerode";
+import { CommandError, NotDeployedError } from "../errors";
+import { HARDENED, limitsOf } from "../hardening";
+import { makeRoom, runOneOff, type OneOff } from "../one-off";
 import { serviceContainers } from "../services";
 import type { Tools } from "../setup";
-import { readErrors, readEvents } from "../job-events";
 import type { Step } from "../step";
 
 /** A command of the app's image that runs to its end. */
-export interface JobRequest {
-  readonly stack: string;
+export interface JobRequest extends OneOff {
   /** Short name: that of the container, which only one job at a time can have, and its label. */
   readonly task: string;
-  /** What it is, in a sentence, such as `training job`. */
-  readonly noun: string;
   /** Command and arguments of the image. */
   readonly command: readonly string[];
   /** Whether a second one must not run beside it. @default true */
   readonly exclusive?: boolean;
-  /** Command of this program that does it again. */
-  readonly retry: string;
 }
 
 /** A job ended with an error; the step's log has all that it said. */
@@ -55,26 +49,14 @@ const USAGE = 2;
  */
 export async function runJob<T>(tools: Tools, request: JobRequest, step: Step): Promise<T> {
   const container = await createContainer(tools.docker, request);
-  const stopping = new AbortController();
-  const stop = (): void => {
-    stopping.abort();
-    // It removes itself when it has ended; the exit code says that it was stopped.
-    void container.stop({ t: 5 });
-  };
-  process.on("SIGINT", stop).on("SIGTERM", stop);
-  try {
-    const { exitCode, result, problem } = await follow(tools.docker, container, step);
-    if (stopping.signal.aborted) throw new InterruptedError(`The ${request.noun}`, request.retry);
-    if (exitCode === USAGE)
-      throw new CommandError(
-        `The app that runs on stack "${request.stack}" does not know the command "${request.command.join(" ")}": its release is older than this program.`,
-        `Deploy a release that was built with it: ./mlops up --stack ${request.stack}`,
-      );
-    if (exitCode !== 0 || result === undefined) throw new JobError(request.noun, exitCode, problem);
-    return result as T;
-  } finally {
-    process.off("SIGINT", stop).off("SIGTERM", stop);
-  }
+  const { exitCode, result, problem } = await runOneOff(tools.docker, container, request, step);
+  if (exitCode === USAGE)
+    throw new CommandError(
+      `The app that runs on stack "${request.stack}" does not know the command "${request.command.join(" ")}": its release is older than this program.`,
+      `Deploy a release that was built with it: ./mlops up --stack ${request.stack}`,
+    );
+  if (exitCode !== 0 || result === undefined) throw new JobError(request.noun, exitCode, problem);
+  return result as T;
 }
 
 /** A container like the app's own, with the job instead of the server. */
@@ -106,71 +88,9 @@ async function createContainer(docker: Docker, request: JobRequest): Promise<Con
     HostConfig: {
       AutoRemove: true,
       NetworkMode: network,
-      Init: true,
-      ReadonlyRootfs: true,
-      CapDrop: ["ALL"],
-      SecurityOpt: ["no-new-privileges:true"],
+      ...HARDENED,
+      ...limitsOf(like.HostConfig),
       Tmpfs: { "/tmp": "rw,nosuid,nodev,size=1g,mode=1777" },
-      ...limitsOf(like),
     },
   });
-}
-
-const limitsOf = ({ HostConfig }: ContainerInspectInfo): object => ({
-  Memory: HostConfig.Memory,
-  MemorySwap: HostConfig.MemorySwap,
-  NanoCpus: HostConfig.NanoCpus,
-  Ulimits: HostConfig.Ulimits as unknown,
-  LogConfig: HostConfig.LogConfig as unknown,
-});
-
-/** Makes room for the job's name, unless a job runs under it. */
-async function makeRoom(docker: Docker, name: string, request: JobRequest): Promise<void> {
-  const found = await docker.listContainers({ all: true, filters: { name: [`^/${name}$`] } });
-  for (const container of found) {
-    if (container.State === "running")
-      throw new CommandError(
-        `A ${request.noun} of stack "${request.stack}" runs already (container ${name}).`,
-        `Wait until it ends, or stop it: docker stop ${name}`,
-      );
-    await removeEnded(docker.getContainer(container.Id));
-  }
-}
-
-/** Removes a container that Docker may be removing at this moment. */
-async function removeEnded(container: Container): Promise<void> {
-  const gone = unless([404], container.wait({ condition: "removed" }));
-  await unless([404, 409], container.remove({ force: true }));
-  await gone;
-}
-
-/** Waits for an answer of Docker's; these HTTP statuses are as good. */
-async function unless(statuses: readonly number[], answer: Promise<unknown>): Promise<void> {
-  try {
-    await answer;
-  } catch (error) {
-    const status = statusOf(error);
-    if (status === undefined || !statuses.includes(status)) throw error;
-  }
-}
-
-/** Starts the job, and reads what it prints until it has ended. */
-async function follow(
-  docker: Docker,
-  container: Container,
-  step: Step,
-): Promise<{ exitCode: number; result: unknown; problem: string | undefined }> {
-  const stream = await container.attach({ stream: true, stdout: true, stderr: true });
-  const output = new PassThrough();
-  const errors = new PassThrough();
-  docker.modem.demuxStream(stream, output, errors);
-  stream.once("end", () => {
-    output.end();
-    errors.end();
-  });
-  // Not its exit alone: the next job of that name needs it gone.
-  const ended = container.wait({ condition: "removed" }) as Promise<{ StatusCode: number }>;
-  await container.start();
-  const [result, problem] = await Promise.all([readEvents(output, step), readErrors(errors, step)]);
-  return { exitCode: (await ended).StatusCode, result, problem };
 }

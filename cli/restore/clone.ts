@@ -1,5 +1,6 @@
 import type Docker from "dockerode";
 import type { Container, ContainerInspectInfo } from "dockerode";
+import { HARDENED, limitsOf } from "../hardening";
 
 /** How a copy of a container differs from it. */
 export interface CloneRequest {
@@ -54,16 +55,9 @@ export function cloneContainer(
     HostConfig: {
       NetworkMode: network,
       Binds: Object.entries(volumes).map(([path, volume]) => `${volume}:${path}`),
-      Init: true,
-      ReadonlyRootfs: true,
-      CapDrop: ["ALL"],
-      SecurityOpt: ["no-new-privileges:true"],
+      ...HARDENED,
+      ...limitsOf(host),
       Tmpfs: host.Tmpfs,
-      Memory: host.Memory,
-      MemorySwap: host.MemorySwap,
-      NanoCpus: host.NanoCpus,
-      Ulimits: host.Ulimits,
-      LogConfig: host.LogConfig,
     },
   });
 }
