@@ -6,7 +6,7 @@ import { formatDuration } from "../format";
 import { restoreInto } from "../restore/into";
 import { forgetRestore, undoRestore } from "../restore/kept";
 import { parseMoment } from "../restore/moment";
-import { restoreStack, type RestoreReport } from "../restore/restore";
+import { LATEST, restoreStack, type RestoreReport } from "../restore/restore";
 import { examples, jsonOption, stackOption } from "./options";
 
 interface RestoreOptions {
@@ -122,13 +122,13 @@ async function run(
           retry: `${retry} --into ${options.into}`,
         });
   if (options.json === true) terminal.printJson(report);
-  else print(context, report, options.into === undefined);
+  else print(context, report, { isInPlace: options.into === undefined, isExact: !isMoment });
 }
 
 /** In the agent's words. */
 function wishOf(set: string | undefined, { at, end, unverified }: RestoreOptions): string[] {
   const state =
-    at !== undefined ? ["--at", at.toISOString()] : end === true ? [] : ["--set", set ?? "latest"];
+    at !== undefined ? ["--at", at.toISOString()] : end === true ? [] : ["--set", set ?? LATEST];
   return [...state, ...(unverified === true ? ["--unverified"] : [])];
 }
 
@@ -145,14 +145,19 @@ const commandLine = (
   ...(safety ? [] : ["--no-safety"]),
 ];
 
-function print({ terminal }: Context, report: RestoreReport, isInPlace: boolean): void {
+function print(
+  { terminal }: Context,
+  report: RestoreReport,
+  { isInPlace, isExact }: { readonly isInPlace: boolean; readonly isExact: boolean },
+): void {
   const { stack, set, id, databases, lastChange, verified, seconds, downtimeSeconds } = report;
   const golden = verified.reduce((total, { rows }) => total + rows, 0);
-  const upTo = lastChange === undefined ? "" : `, up to its change of ${lastChange}`;
   terminal.print(
     [
-      `Stack ${stack} serves what the set ${set} held${upTo}:`,
-      `  ${rowsOf(databases)} rows, equal to the row and free of damage (pg_amcheck)`,
+      isExact
+        ? `Stack ${stack} serves what the set ${set} held:`
+        : `Stack ${stack} serves what the set ${set} and the log after it held, up to ${lastChange ?? "its end"}:`,
+      `  ${rowsOf(databases)} rows${isExact ? ", compared with the set" : ""}; pg_amcheck found no damage`,
       `  ${verified.length} model versions, each opens and answers as recorded (${golden} rows)`,
       `  in ${formatDuration(seconds)}${isInPlace ? `, of which it did not serve for ${formatDuration(downtimeSeconds)}` : ""}`,
     ].join("\n"),

@@ -1,4 +1,5 @@
 import type { RestoreResult } from "../../backup/restore/restore";
+import { listSets } from "../backup/list";
 import { makeBackup } from "../backup/make";
 import type { Context } from "../context";
 import { deploy } from "../deployment";
@@ -54,10 +55,10 @@ export async function restoreStack(
     const begun = performance.now();
     const ready = await openBackedUp(caller, name, retry);
     await finishSwitch(ready.context, ready.tools, name, retry);
-    await prepare(ready, request);
+    const wish = await prepare(ready, request);
     const restorer = await restorerOf(ready);
     const id = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, "") + "Z";
-    const restored = await restoreBeside(ready, restorer, id, request.wish);
+    const restored = await restoreBeside(ready, restorer, id, wish);
     const stopped = performance.now();
     await goLive(ready, restorer, id);
     const ended = performance.now();
@@ -72,13 +73,20 @@ export async function restoreStack(
   });
 }
 
+/** The agent's word for the newest good set. */
+export const LATEST = "latest";
+
 const seconds = (from: number, to: number): number => Math.round((to - from) / 100) / 10;
 
-/** Everything that can be refused is refused here; then what is live is backed up. */
+/**
+ * Everything that can be refused is refused here; then what is live is backed up.
+ *
+ * @returns the wish, in which the newest set is that from before this backup.
+ */
 async function prepare(
   { context, tools, stack, config, retry }: ReadyStack,
-  { replace, safety }: RestoreRequest,
-): Promise<void> {
+  { wish, replace, safety }: RestoreRequest,
+): Promise<readonly string[]> {
   const { stack: name } = config;
   const running = await tools.docker.listContainers({
     filters: { label: [`mlops.stack=${name}`] },
@@ -99,7 +107,11 @@ async function prepare(
       `Let them be made, then restore: ./mlops up --stack ${name}, and this command with --replace.`,
     );
   await checkBeforeDeployment(context, tools, config, await readReleases(tools, stack), retry);
-  if (!isUp || !safety) return;
+  if (!isUp || !safety) return wish;
+  const title = `Looking for backups of ${name}`;
+  const { latest } = await runStep(context, { name: "backups", title, retry }, (step) =>
+    listSets(tools, name, step),
+  );
   try {
     await makeBackup(context, tools, stack, "safety", retry);
   } catch (error) {
@@ -110,6 +122,7 @@ async function prepare(
       { cause: error },
     );
   }
+  return latest === null ? wish : wish.map((word) => (word === LATEST ? latest : word));
 }
 
 async function restoreBeside(
