@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { messageOf } from "../cli/errors";
 import { backupCommand, listCommand, serveCommand, verifyCommand } from "./commands";
-import { forgetCommand, restoreCommand, swapCommand } from "./restore/commands";
+import { drillCommand, forgetCommand, restoreCommand, swapCommand } from "./restore/commands";
 
 const commands: readonly (() => Command)[] = [
   serveCommand,
@@ -11,6 +11,7 @@ const commands: readonly (() => Command)[] = [
   restoreCommand,
   swapCommand,
   forgetCommand,
+  drillCommand,
 ];
 
 async function main(argv: readonly string[]): Promise<number> {

@@ -12,6 +12,8 @@ export interface AgentSettings {
   readonly stack: string;
   /** Five cron fields, in UTC; "" is never. */
   readonly schedule: string;
+  /** The same, for drills. */
+  readonly drillSchedule: string;
   readonly retention: Retention;
   /** Share of what restic keeps that is read back after each backup, 1 to 100. */
   readonly verifyPercent: number;
