@@ -57,6 +57,7 @@ void describe("configuration", () => {
       "app.resources.cpuReservation",
       "app.resources.memory",
       "app.resources.memoryReservation",
+      "backup.drillSchedule",
       "backup.schedule",
       "data.protect",
       "log.level",
@@ -173,6 +174,12 @@ void describe("configuration", () => {
     ],
     ["a negative age of backups", { "mlops:backupMaxAge": "-1" }, { TAG: "v1" }, "backupMaxAge"],
     ["a broken schedule", { "mlops:backupSchedule": "daily" }, { TAG: "v1" }, "backupSchedule"],
+    [
+      "a broken schedule of drills",
+      { "mlops:backupDrillSchedule": "0 25 * * *" },
+      { TAG: "v1" },
+      "backupDrillSchedule",
+    ],
   ];
   for (const [what, values, environment, key] of refused)
     void it(`refuses ${what}`, () => {

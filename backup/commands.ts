@@ -56,6 +56,9 @@ export function listCommand(): Command {
       schedule: settings.schedule,
       nextBackup: nextRun(settings.schedule),
       lastBackup: (await lastRun(places, "backup")) ?? null,
+      drillSchedule: settings.drillSchedule,
+      nextDrill: nextRun(settings.drillSchedule),
+      lastDrill: (await lastRun(places, "drill")) ?? null,
     });
   });
 }

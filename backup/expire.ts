@@ -1,13 +1,23 @@
 import type { Agent } from "./agent";
 import type { Report } from "./events";
+import { unlessSetsAreKept } from "./lock";
 import { expiredSets } from "./retention";
 
 /**
  * Removes the sets that the policy lets go of: first from the list, so that nobody chooses one that is
  * half gone, then from the repositories. What a killed run left there of sets that are in no list goes
- * with them.
+ * with them. While a drill reads a set, all of that waits for the next backup.
  */
-export async function expireSets(
+export async function expireSets(agent: Agent, report: Report): Promise<void> {
+  const isDone = await unlessSetsAreKept(agent.places, () => removeExpired(agent, report));
+  if (isDone) return;
+  await report.step("retention", (doing) => {
+    doing("left to the next backup, since a drill runs");
+    return Promise.resolve();
+  });
+}
+
+async function removeExpired(
   { settings, sets, restic, pgbackrest }: Agent,
   report: Report,
 ): Promise<void> {

@@ -1,7 +1,13 @@
 import { Command, CommanderError } from "commander";
 import { messageOf } from "../cli/errors";
 import { backupCommand, listCommand, serveCommand, verifyCommand } from "./commands";
-import { forgetCommand, keptCommand, restoreCommand, swapCommand } from "./restore/commands";
+import {
+  drillCommand,
+  forgetCommand,
+  keptCommand,
+  restoreCommand,
+  swapCommand,
+} from "./restore/commands";
 
 const commands: readonly (() => Command)[] = [
   serveCommand,
@@ -12,6 +18,7 @@ const commands: readonly (() => Command)[] = [
   swapCommand,
   keptCommand,
   forgetCommand,
+  drillCommand,
 ];
 
 async function main(argv: readonly string[]): Promise<number> {

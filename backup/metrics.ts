@@ -55,6 +55,7 @@ export function backupMetrics({ places, sets }: Pick<Agent, "places" | "sets">):
     });
   };
   ofRun("backup", "mlops_backup", "backup");
+  ofRun("drill", "mlops_backup_drill", "drill");
   new Gauge({
     name: "mlops_backup_sets",
     help: "Number of sets.",

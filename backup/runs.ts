@@ -4,7 +4,7 @@ import { codeOf, messageOf } from "../cli/errors";
 import type { Places } from "./settings";
 
 /** What is done again and again, and must not fail unseen. */
-export type RunKind = "backup";
+export type RunKind = "backup" | "drill";
 
 /** How a run ended. */
 export interface Run {

@@ -5,6 +5,7 @@ import { messageOf } from "../cli/errors";
 import type { Agent } from "./agent";
 import { backupMetrics } from "./metrics";
 import { releaseRewrites } from "./redis-hold";
+import { removeDrill } from "./restore/drill";
 import { AGENT_PORT } from "./settings";
 
 /** A command of this program, and when it is run. */
@@ -23,6 +24,8 @@ export async function serve(agent: Agent, port = AGENT_PORT): Promise<void> {
   const { places, settings } = agent;
   // A backup that was killed with its container may have left it held.
   await releaseRewrites(places);
+  // And a drill that was, what it had restored.
+  await removeDrill(places);
   const registry = backupMetrics(agent);
   const server = createServer((request, response) => {
     if (request.url === "/healthz") answer(response, 200, "text/plain", "ok\n");
@@ -40,14 +43,16 @@ export async function serve(agent: Agent, port = AGENT_PORT): Promise<void> {
   server.listen(port);
   const scheduled: readonly Scheduled[] = [
     { schedule: settings.schedule, args: ["backup", "--reason", "schedule"] },
+    { schedule: settings.drillSchedule, args: ["drill"] },
   ];
   const jobs = scheduled
     .filter(({ schedule }) => schedule !== "")
-    .map(
-      ({ schedule, args }) =>
-        new Cron(schedule, { timezone: "UTC", protect: true, catch: log }, () => run(args)),
-    );
-  for (const job of jobs) log(`next at ${job.nextRun()?.toISOString() ?? "no time"}`);
+    .map(({ schedule, args }) => {
+      const options = { timezone: "UTC", protect: true, catch: log };
+      const job = new Cron(schedule, options, () => run(args));
+      log(`next ${args[0]} at ${job.nextRun()?.toISOString() ?? "no time"}`);
+      return job;
+    });
   await stopSignal();
   for (const job of jobs) job.stop();
   server.close();

@@ -12,6 +12,8 @@ export interface AgentSettings {
   readonly stack: string;
   /** Five cron fields, in UTC; "" is never. */
   readonly schedule: string;
+  /** The same, for drills. */
+  readonly drillSchedule: string;
   readonly retention: Retention;
   /** Share of what restic keeps that is read back after each backup, 1 to 100. */
   readonly verifyPercent: number;
@@ -75,5 +77,5 @@ export function readSettings(places: Places = PLACES): AgentSettings {
 /** What of the configuration the agent is told. */
 export const agentSettings = (
   stack: string,
-  { schedule, retention, verifyPercent }: Omit<AgentSettings, "stack">,
-): AgentSettings => ({ stack, schedule, retention, verifyPercent });
+  { schedule, drillSchedule, retention, verifyPercent }: Omit<AgentSettings, "stack">,
+): AgentSettings => ({ stack, schedule, drillSchedule, retention, verifyPercent });

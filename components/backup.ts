@@ -34,14 +34,15 @@ export interface BackupArgs {
 }
 
 /**
- * Root, which may do no more than the three things it is given back: it reads what belongs to many
+ * Root, which may do no more than the few things it is given back: it reads what belongs to many
  * users, and the tools of Postgres run as the server's own.
  */
 const USER = "0:0";
 
 /**
- * The service that makes backups, by schedule or when it is asked to. It reads all data and writes
- * none but the repository; restores are made by other containers, with other rights.
+ * The service that makes backups, by schedule or when it is asked to, and tries whether they can be
+ * restored. It reads all data, mounted read-only, and writes none but the repository and what a drill
+ * restores; restores that are to go live are made by other containers.
  */
 export class Backup extends pulumi.ComponentResource {
   readonly metrics: MetricsEndpoint = { port: AGENT_PORT };
@@ -91,9 +92,14 @@ export class Backup extends pulumi.ComponentResource {
           image: args.image,
           user: USER,
           capabilities: [
-            { name: "DAC_READ_SEARCH", reason: "reads the files of all services" },
-            { name: "SETUID", reason: "runs pgBackRest as the user of Postgres" },
+            { name: "CHOWN", reason: "gives what a drill restores to its owners" },
+            {
+              name: "DAC_OVERRIDE",
+              reason: "reads the files of all services, and writes those that a drill restores",
+            },
+            { name: "FOWNER", reason: "sets modes and times of what has other owners then" },
             { name: "SETGID", reason: "runs pgBackRest as the group of Postgres" },
+            { name: "SETUID", reason: "runs pgBackRest as the user of Postgres" },
           ],
           command: ["agent", "serve"],
           files: [

@@ -66,7 +66,12 @@ for (const stackName of ["dev", "staging", "prod"])
         assert.deepEqual(
           inputs.capabilities,
           isBackup
-            ? { adds: ["CAP_DAC_READ_SEARCH", "CAP_SETUID", "CAP_SETGID"], drops: ["ALL"] }
+            ? {
+                adds: ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"].map(
+                  (name) => `CAP_${name}`,
+                ),
+                drops: ["ALL"],
+              }
             : { drops: ["ALL"] },
         );
         assert.deepEqual(inputs.securityOpts, ["no-new-privileges:true"]);

@@ -10,6 +10,8 @@ export interface BackupConfig {
   readonly resources: Resources;
   /** Five cron fields, in UTC; "" is never. */
   readonly schedule: string;
+  /** The same, for drills: restores that are proved, and removed again. */
+  readonly drillSchedule: string;
   /** Hours that the newest backup may be old when a release is deployed; 0 for any. */
   readonly maxAgeHours: number;
   readonly retention: Retention;
@@ -65,6 +67,7 @@ export function readBackup(
   return {
     ...service,
     schedule: readSchedule(read, "backupSchedule"),
+    drillSchedule: readSchedule(read, "backupDrillSchedule"),
     maxAgeHours: read.integer("backupMaxAge", { min: 0 }),
     retention: readRetention(read),
     repository: readRepository(read),

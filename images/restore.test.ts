@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Manifest } from "../backup/manifest";
+import type { Run } from "../backup/runs";
 import { BackedUp, type AgentRun } from "./testing/backed-up";
 
 void describe("a restore by the agent", () => {
@@ -37,6 +38,8 @@ void describe("a restore by the agent", () => {
   const unverified = ["--unverified"];
   const restoreAs = (id: string, ...wish: readonly string[]): Promise<AgentRun> =>
     world.restore(["restore", "--id", id, ...wish, ...unverified]);
+  const lastDrill = async (): Promise<Run> =>
+    (await world.agent("list")).result["lastDrill"] as Run;
   const start = async (): Promise<void> => {
     await Promise.all([world.startPostgres(), world.startRedis()]);
   };
@@ -79,6 +82,44 @@ void describe("a restore by the agent", () => {
     await start();
     assert.equal(await count(), "2100");
     assert.equal(await world.redis("GET", "answer"), "second");
+  });
+
+  void it("restores a set in a drill, proves it, and leaves nothing but word of it", async () => {
+    const drill = await world.agent("drill", "--set", second.set, ...unverified);
+    assert.equal(drill.exitCode, 0, drill.stderr);
+    assert.deepEqual(drill.result["databases"], second.postgres?.databases);
+    assert.deepEqual(drill.result["volumes"], [
+      "postgres",
+      "mlflow",
+      "redis",
+      "app-data",
+      "app-models",
+    ]);
+    assert.equal(await world.shell("ls /v/scratch"), "drill.lock\ndrill.lock.json");
+    const { succeeded, seconds } = await lastDrill();
+    assert.ok(succeeded && seconds > 0);
+    assert.equal(await count(), "2100");
+  });
+
+  void it("has a backup made while a drill runs, whose set stays", async () => {
+    const running = world.agent("drill", "--set", first.set, ...unverified);
+    await world.inAgent(
+      "the drill restores",
+      "test -e /scratch/drill/postgres/.restore/drill/new/pgdata",
+    );
+    const [drill, backup] = await Promise.all([running, world.agent("backup")]);
+    assert.equal(drill.exitCode, 0, drill.stderr);
+    assert.deepEqual(drill.result["databases"], first.postgres?.databases);
+    assert.equal((backup.events.at(-1)?.["manifest"] as Manifest | undefined)?.verified, true);
+  });
+
+  void it("writes down a drill that failed, and why", async () => {
+    const { exitCode, stderr } = await world.agent("drill");
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /There is no verified set/);
+    const { succeeded, problem } = await lastDrill();
+    assert.equal(succeeded, false);
+    assert.match(problem ?? "", /There is no verified set/);
   });
 
   void it("refuses a set that there is none of, and one that is not verified", async () => {

@@ -6,6 +6,7 @@ import { Report, toStdout } from "../events";
 import { withRepositoryLock } from "../lock";
 import { PLACES } from "../settings";
 import type { Wish } from "./choose";
+import { drill } from "./drill";
 import { Place, waitingIn, type Phase } from "./place";
 import { restore } from "./restore";
 import { swap } from "./swap";
@@ -47,6 +48,32 @@ export function restoreCommand(): Command {
         );
         report.result({ ...restored, seconds: report.seconds });
       });
+    });
+}
+
+interface DrillOptions {
+  readonly set: string;
+  readonly into?: string;
+  readonly unverified?: true;
+}
+
+/** `agent drill`: whether a set can be restored is not found out on the day it must be. */
+export function drillCommand(): Command {
+  return new Command("drill")
+    .description(
+      "Restore a set where nobody uses it, prove it, write down how that went, and remove it again.",
+    )
+    .option("--set <name>", "its name, or `latest`", "latest")
+    .option("--into <root>", `into the empty volumes below it, such as ${TARGET_ROOT}; it stays`)
+    .option("--unverified", "take a set that was not verified, too")
+    .action(async ({ set, into, unverified }: DrillOptions) => {
+      const report = new Report(toStdout);
+      const restored = await drill(
+        openAgent(),
+        { set, unverified: unverified === true, ...(into === undefined ? {} : { into }) },
+        report,
+      );
+      report.result({ ...restored, seconds: report.seconds });
     });
 }
 

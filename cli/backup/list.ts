@@ -17,6 +17,10 @@ export interface ListedSets {
   /** ISO 8601. */
   readonly nextBackup: string | null;
   readonly lastBackup: Run | null;
+  /** Of drills, as of backups. */
+  readonly drillSchedule: string;
+  readonly nextDrill: string | null;
+  readonly lastDrill: Run | null;
 }
 
 /** The sets of a stack. @throws what `execAgent` throws. */

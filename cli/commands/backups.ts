@@ -48,10 +48,8 @@ async function backups(context: Context, options: BackupsOptions): Promise<void>
   else print(terminal, listed);
 }
 
-function print(
-  terminal: Terminal,
-  { sets, broken, latest, nextBackup, lastBackup }: ListedSets,
-): void {
+function print(terminal: Terminal, listed: ListedSets): void {
+  const { sets, broken, latest, nextBackup, lastBackup } = listed;
   if (sets.length === 0) terminal.note("There is none yet. Make one with: ./mlops backup");
   else
     terminal.print(
@@ -70,6 +68,18 @@ function print(
   terminal.note(
     nextBackup === null ? "None is scheduled (backupSchedule)." : `Next: ${nextBackup}`,
   );
+  terminal.note(describeDrills(listed));
+}
+
+/** Whether what is listed can be restored, as far as that was tried. */
+function describeDrills({ lastDrill, nextDrill }: ListedSets): string {
+  const next =
+    nextDrill === null ? "None is scheduled (backupDrillSchedule)." : `Next drill: ${nextDrill}`;
+  if (lastDrill === null) return `No set was restored in a drill yet. ${next}`;
+  const { succeeded, finishedAt, seconds, problem } = lastDrill;
+  return succeeded
+    ? `The last drill restored and proved a set in ${formatDuration(seconds)}, at ${finishedAt}. ${next}`
+    : `The last drill failed at ${finishedAt}: ${problem ?? ""} ${next}`;
 }
 
 function row(terminal: Terminal, manifest: Manifest, isLatest: boolean): string[] {

@@ -14,14 +14,13 @@ export interface AgentRun {
   readonly stderr: string;
 }
 
-/** Capabilities of the agent beside a stack, and where it restores. */
-const READS = ["DAC_READ_SEARCH", "SETUID", "SETGID"];
-const WRITES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID"];
+/** Capabilities of the agent, beside a stack and where it restores. */
+const CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"];
 
 const POSTGRES = "999:999";
 
 type Volume =
-  "pgdata" | "socket" | "repository" | "keys" | "secrets" | "settings" | "stack" | "redis" | "mlflow" | "app-data" | "app-models"; // prettier-ignore
+  "pgdata" | "socket" | "repository" | "scratch" | "keys" | "secrets" | "settings" | "stack" | "redis" | "mlflow" | "app-data" | "app-models"; // prettier-ignore
 
 /** Mounts of the container that restores, beside its targets. */
 const FOR_RESTORES: Readonly<Partial<Record<Volume, string>>> = {
@@ -63,6 +62,7 @@ export class BackedUp {
     const settings: AgentSettings = {
       stack,
       schedule: "",
+      drillSchedule: "",
       retention: { daily: 7, weekly: 4, monthly: 6 },
       verifyPercent: 100,
     };
@@ -73,6 +73,7 @@ export class BackedUp {
       pgdata: await empty("pgdata"),
       socket: await empty("socket"),
       repository: await empty("repository"),
+      scratch: await empty("scratch"),
       redis: await empty("redis"),
       mlflow: await empty("mlflow"),
       "app-data": await empty("app-data"),
@@ -109,7 +110,7 @@ export class BackedUp {
     );
     await Promise.all([this.startPostgres(), this.startRedis()]);
     await this.container("agent", this.images.backup, ["sleep", "infinity"], {
-      capabilities: READS,
+      capabilities: CAPABILITIES,
       user: "0:0",
       volumes: {
         "/var/lib/postgresql/data:ro": volumes.pgdata,
@@ -120,6 +121,7 @@ export class BackedUp {
         "/source/app/models:ro": volumes["app-models"],
         "/source/stack:ro": volumes.stack,
         "/backup": volumes.repository,
+        "/scratch": volumes.scratch,
         "/run/backup:ro": volumes.keys,
         "/run/secrets:ro": volumes.secrets,
         "/etc/mlops:ro": volumes.settings,
@@ -212,20 +214,24 @@ export class BackedUp {
 
   /** Begins a backup, and kills all of it while it copies the cluster or later. */
   async killBackup(): Promise<void> {
-    const name = this.name("agent");
     const running = this.agent("backup");
-    await eventually("the backup copies the cluster", async () => {
-      const { exitCode } = await this.sandbox.exec(
-        name,
-        "pgrep",
-        "-f",
-        "backup --type=full|--type=full",
-      );
+    await this.inAgent("the backup copies the cluster", "pgrep -f -- --type=full");
+    await this.killAgent();
+    await running;
+  }
+
+  /** Waits until a command succeeds in the agent's container. */
+  async inAgent(what: string, command: string): Promise<void> {
+    await eventually(what, async () => {
+      const { exitCode } = await this.sandbox.exec(this.name("agent"), ...command.split(" "));
       return exitCode === 0 ? true : undefined;
     });
-    await this.sandbox.docker(["kill", "--signal=KILL", name]);
-    await running;
-    await this.sandbox.docker(["start", name]);
+  }
+
+  /** Kills all that runs in the agent's container, and starts it again. */
+  async killAgent(): Promise<void> {
+    await this.sandbox.docker(["kill", "--signal=KILL", this.name("agent")]);
+    await this.sandbox.docker(["start", this.name("agent")]);
   }
 
   /** Flips bytes in the middle of the largest file of pgBackRest's newest backup. */
@@ -260,7 +266,7 @@ export class BackedUp {
       "run",
       "--rm",
       "--network=none",
-      ...hardening(WRITES, "0:0", volumes),
+      ...hardening(CAPABILITIES, "0:0", volumes),
       ...more,
       this.images.backup,
       "agent",
