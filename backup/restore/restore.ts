@@ -6,6 +6,7 @@ import { CommandError } from "../../cli/errors";
 import type { Doing, Report } from "../events";
 import type { FilesPart, Manifest } from "../manifest";
 import { runTool } from "../program";
+import { POSTGRES_USER } from "../settings";
 import { requireIntact } from "./amcheck";
 import { requireSameContent } from "./check";
 import { choose, type Choice, type Wish } from "./choose";
@@ -151,11 +152,10 @@ async function goLive(parts: readonly Part[], doing: Doing): Promise<void> {
   const places = parts.map(({ place }) => place);
   await swap(places, "restored", doing);
   for (const { place, files } of parts) {
-    if (files !== undefined) {
-      const { uid, gid, mode } = await stat(place.new);
-      await chown(place.root, uid, gid);
-      await chmod(place.root, mode & 0o7777);
-    }
+    const { uid, gid, mode } =
+      files === undefined ? { ...POSTGRES_USER, mode: 0o700 } : await stat(place.new);
+    await chown(place.root, uid, gid);
+    await chmod(place.root, mode & 0o7777);
     await place.remove();
   }
 }

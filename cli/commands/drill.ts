@@ -13,6 +13,7 @@ import { serveLoad } from "../load/generator";
 import { InterruptedError } from "../operation";
 import { runStep, type Step } from "../step";
 import { renderTable } from "../table";
+import { drillRestoreCommand } from "./drill-restore";
 import { examples, jsonOption } from "./options";
 
 interface ReleaseOptions {
@@ -36,6 +37,7 @@ export function drillCommand(context: Context): Command {
     .description("Prove on a throw-away stack of its own what is promised of every stack.")
     .addHelpText("after", examples("./mlops drill release --cycles 3 --requests 10000"))
     .addCommand(releaseCommand(context))
+    .addCommand(drillRestoreCommand(context))
     .addCommand(loadCommand(), { hidden: true });
 }
 

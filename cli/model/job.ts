@@ -15,6 +15,8 @@ export interface JobRequest extends OneOff {
   readonly command: readonly string[];
   /** Whether a second one must not run beside it. @default true */
   readonly exclusive?: boolean;
+  /** Network on which it runs. @default the stack's own */
+  readonly network?: string;
 }
 
 /** A job ended with an error; the step's log has all that it said. */
@@ -67,9 +69,9 @@ async function createContainer(docker: Docker, request: JobRequest): Promise<Con
   );
   if (app === undefined) throw new NotDeployedError(stack);
   const like = await docker.getContainer(app.Id).inspect();
-  const network = Object.keys(like.NetworkSettings.Networks).find((name) =>
-    name.endsWith("-application"),
-  );
+  const network =
+    request.network ??
+    Object.keys(like.NetworkSettings.Networks).find((name) => name.endsWith("-application"));
   if (network === undefined) throw new NotDeployedError(stack);
   const name = `mlops-${stack}-${task}`;
   const exclusive = request.exclusive ?? true;

@@ -1,6 +1,6 @@
 import type Docker from "dockerode";
 import { CANDIDATE_HEADER } from "../../components/nginx-config";
-import { untilHealthy } from "./containers";
+import { untilHealthy } from "../healthy";
 import { checkGolden } from "./golden";
 import type { GateInput, GateOutput } from "./input";
 import { probe, publicListener } from "./listener";
@@ -16,7 +16,11 @@ export async function passGate(
   env: Readonly<NodeJS.ProcessEnv>,
   input: GateInput,
 ): Promise<GateOutput> {
-  const start = await untilHealthy(docker, input.containers, input.timeoutSeconds);
+  const start = await untilHealthy(docker, input.containers, {
+    seconds: input.timeoutSeconds,
+    key: "gateTimeout",
+    fix: "The release is not live; correct it and deploy it under a new tag.",
+  });
   const begun = performance.now();
   const routes = await Routes.of(docker, input.stack);
   await routes.admit(input.generation);

@@ -53,7 +53,7 @@ export async function restoreInto(caller: Context, request: IntoRequest): Promis
       allowData: true,
     });
     const seconds = Math.round((performance.now() - begun) / 100) / 10;
-    const verified = await verifyModels(caller, ready.tools, into, retry);
+    const verified = await verifyModels(caller, ready.tools, { stack: into, retry });
     return { ...restored, stack: into, verified, seconds, downtimeSeconds: 0 };
   });
 }

@@ -49,7 +49,7 @@ export async function openBackedUp(
 /** The agent that restores a stack's backups, by default into its own volumes. */
 export async function restorerOf(
   { tools, config, retry }: ReadyStack,
-  volumes: readonly TargetVolume[] = targetVolumes(config.stack),
+  volumes: readonly Pick<TargetVolume, "target" | "volume">[] = targetVolumes(config.stack),
 ): Promise<Restorer> {
   const image = await agentImage(tools.docker, config);
   return new Restorer(tools.docker, {

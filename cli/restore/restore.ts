@@ -62,7 +62,7 @@ export async function restoreStack(
     const stopped = performance.now();
     await goLive(ready, restorer, id);
     const ended = performance.now();
-    const verified = await verifyModels(ready.context, ready.tools, name, retry);
+    const verified = await verifyModels(ready.context, ready.tools, { stack: name, retry });
     return {
       ...restored,
       stack: name,

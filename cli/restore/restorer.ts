@@ -72,15 +72,16 @@ export class Restorer {
    */
   async run(command: readonly string[], step: Step): Promise<unknown> {
     const { stack, retry } = this.args;
-    const name = `mlops-${stack}-restore`;
-    const request = { stack, noun: "restore", retry };
+    const [task = ""] = command;
+    const name = `mlops-${stack}-${task}`;
+    const request = { stack, noun: task, retry };
     await makeRoom(this.docker, name, request);
-    const labels = { "mlops.task": "restore" };
+    const labels = { "mlops.task": task };
     const container = await this.create(command, { name, labels, autoRemove: true });
     const { exitCode, result, problem } = await runOneOff(this.docker, container, request, step);
     if (exitCode === 0 && result !== undefined) return result;
     throw new CommandError(
-      problem ?? `The restore ended with exit code ${exitCode}.`,
+      problem ?? `The agent's ${task} ended with exit code ${exitCode}.`,
       problem === undefined ? `What is live was not touched. Try again with: ${retry}` : "",
     );
   }

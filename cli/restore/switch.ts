@@ -2,6 +2,7 @@ import type Docker from "dockerode";
 import type { Container, ContainerInfo } from "dockerode";
 import type { Context } from "../context";
 import { CommandError, statusOf } from "../errors";
+import { unframe } from "../healthy";
 import { nameOf, serviceOf } from "../services";
 import type { Tools } from "../setup";
 import { runStep, type Step } from "../step";
@@ -78,7 +79,7 @@ async function complete(
     if (statusOf(error) !== 304) throw error;
   }
   const { StatusCode } = await ended;
-  const said = (await container.logs({ stdout: true, stderr: true })).toString("utf8");
+  const said = unframe(await container.logs({ stdout: true, stderr: true }));
   step.record(said);
   if (StatusCode !== 0)
     throw new CommandError(

@@ -1,6 +1,6 @@
 import type { Context } from "../context";
 import { explained } from "../model/failure";
-import { runJob } from "../model/job";
+import { runJob, type JobRequest } from "../model/job";
 import type { Tools } from "../setup";
 import { runStep } from "../step";
 
@@ -13,6 +13,15 @@ export interface VerifiedModel {
   readonly rows: number;
 }
 
+/** Whose models are asked. */
+export interface ModelsRequest {
+  readonly stack: string;
+  /** Command that does it again. */
+  readonly retry: string;
+  /** Network on which the registry is. @default the stack's own */
+  readonly network?: string;
+}
+
 /**
  * Opens every model version of a stack that runs, and asks it what was recorded when it was
  * registered.
@@ -22,18 +31,20 @@ export interface VerifiedModel {
 export async function verifyModels(
   context: Context,
   tools: Tools,
-  stack: string,
-  retry: string,
+  { stack, retry, network }: ModelsRequest,
 ): Promise<readonly VerifiedModel[]> {
   const title = `Asking every model of ${stack} what it answered when it was registered`;
-  const job = { stack, task: "verify-models", noun: "verification of the models", retry };
+  const request: JobRequest = {
+    stack,
+    task: "verify-models",
+    noun: "verification of the models",
+    command: ["verify-models"],
+    retry,
+    ...(network === undefined ? {} : { network }),
+  };
   return runStep(context, { name: "verify-models", title, retry }, async (step) => {
     const { models } = await explained(context, "verify-models", () =>
-      runJob<{ readonly models: readonly VerifiedModel[] }>(
-        tools,
-        { ...job, command: ["verify-models"] },
-        step,
-      ),
+      runJob<{ readonly models: readonly VerifiedModel[] }>(tools, request, step),
     );
     return models;
   });

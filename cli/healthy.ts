@@ -1,11 +1,20 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
 import type { ContainerInspectInfo } from "dockerode";
-import { execInContainer } from "../container-exec";
-import { CommandError } from "../errors";
+import { execInContainer } from "./container-exec";
+import { CommandError } from "./errors";
 
 const POLL_MS = 200;
 const LOG_LINES = 20;
+
+/** For how long containers are waited for. */
+export interface Patience {
+  readonly seconds: number;
+  /** Configuration key that says so. @default none does */
+  readonly key?: string;
+  /** What puts it right where they do not become healthy, as a sentence. */
+  readonly fix: string;
+}
 
 /**
  * Waits until containers are healthy, and not a moment longer when one of them shows that it will
@@ -18,10 +27,10 @@ const LOG_LINES = 20;
 export async function untilHealthy(
   docker: Docker,
   ids: readonly string[],
-  timeoutSeconds: number,
+  patience: Patience,
 ): Promise<number> {
-  const deadline = Date.now() + timeoutSeconds * 1000;
-  const seconds = await Promise.all(ids.map((id) => healthy(docker, id, deadline, timeoutSeconds)));
+  const deadline = Date.now() + patience.seconds * 1000;
+  const seconds = await Promise.all(ids.map((id) => healthy(docker, id, deadline, patience)));
   return Math.max(0, ...seconds);
 }
 
@@ -29,7 +38,7 @@ async function healthy(
   docker: Docker,
   id: string,
   deadline: number,
-  timeoutSeconds: number,
+  { seconds, key, fix }: Patience,
 ): Promise<number> {
   for (;;) {
     const details = await docker.getContainer(id).inspect();
@@ -42,12 +51,13 @@ async function healthy(
     )
       return (Date.now() - Date.parse(State.StartedAt)) / 1000;
     const failure = failureOf(details, health);
-    if (failure !== undefined) throw await explain(docker, details, failure);
+    if (failure !== undefined) throw await explain(docker, details, failure, fix);
     if (Date.now() > deadline)
       throw await explain(
         docker,
         details,
-        `is still not healthy after ${timeoutSeconds} s (gateTimeout): ${lastProbe(details)}`,
+        `is still not healthy after ${seconds} s${key === undefined ? "" : ` (${key})`}: ${lastProbe(details)}`,
+        fix,
       );
     await delay(POLL_MS);
   }
@@ -85,12 +95,13 @@ async function explain(
   docker: Docker,
   details: ContainerInspectInfo,
   failure: string,
+  fix: string,
 ): Promise<CommandError> {
   const name = details.Name.replace(/^\//, "");
   const log = await logTail(docker, details);
   return new CommandError(
     `The new container ${name} ${failure}.\nThe last lines of its log:\n${log}\n`,
-    "The release is not live; correct it and deploy it under a new tag.",
+    fix,
   );
 }
 
@@ -103,7 +114,7 @@ async function logTail(docker: Docker, { Id }: ContainerInspectInfo): Promise<st
 }
 
 /** Takes out the headers of 8 bytes that Docker puts before each piece of a log. */
-function unframe(log: Buffer): string {
+export function unframe(log: Buffer): string {
   const pieces: Buffer[] = [];
   for (let at = 0; at + 8 <= log.length;) {
     const length = log.readUInt32BE(at + 4);
