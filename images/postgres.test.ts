@@ -154,6 +154,18 @@ void describe("Postgres image", () => {
     assert.equal(left.output, "precious");
   });
 
+  void it("makes no cluster where a restore was stopped half-way", async () => {
+    const run = await server();
+    const make = `mkdir -m 0711 ${DATA}/.restore`;
+    await sandbox.once({ ...run, command: ["sh", "-c", make] });
+    const { output, exitCode } = await sandbox.once(run);
+    assert.equal(exitCode, 1, output);
+    assert.match(
+      output,
+      /a restore was stopped here .*Nothing was changed\. Finish it: \.\/mlops up/,
+    );
+  });
+
   void it("refuses a second server on the same volume", async () => {
     const run = await server();
     const first = await sandbox.start(run);

@@ -39,6 +39,11 @@ export class Sandbox {
     return this.project.name;
   }
 
+  /** Environment of its commands. */
+  get environment(): NodeJS.ProcessEnv {
+    return this.project.environment(process.env);
+  }
+
   /**
    * Runs `./mlops` without a terminal, and waits for its end.
    *
@@ -51,7 +56,7 @@ export class Sandbox {
   ): Promise<Ended> {
     return runProgram(join(this.root, "mlops"), args, {
       cwd: this.root,
-      env: { ...this.project.environment(process.env), ...env },
+      env: { ...this.environment, ...env },
       ...(input === undefined ? {} : { input }),
     });
   }
@@ -64,7 +69,7 @@ export class Sandbox {
     const printed = JSON.parse((await this.run(["env", "--json"])).stdout) as NodeJS.ProcessEnv;
     return runProgram("pulumi", [...args, "--non-interactive", "--stack", this.stack], {
       cwd: this.root,
-      env: { ...this.project.environment(process.env), ...printed, ...env },
+      env: { ...this.environment, ...printed, ...env },
     });
   }
 

@@ -106,6 +106,8 @@ exec 9>"$PGDATA.lock"
 flock --nonblock 9 || die "another container runs on this data volume. Stop it first."
 
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
+    # An empty cluster beside data that waits would be taken for it.
+    [ ! -d "${target%/*}/.restore" ] || die "a restore was stopped here while it changed the data in $PGDATA for other, and neither is in its place. Nothing was changed. Finish it: ./mlops up"
     [ -z "$(ls -A "$PGDATA" 2>/dev/null)" ] || die "$PGDATA holds files but no PG_VERSION, so it is not a whole cluster. Nothing was changed. Restore a backup into it, or empty it by hand to begin with a new cluster."
     [ -z "${POSTGRES_INITDB_WALDIR-}" ] || die 'POSTGRES_INITDB_WALDIR is not supported. Unset it: the write-ahead log stays inside PGDATA.'
     for setting in POSTGRES_USER POSTGRES_PASSWORD POSTGRES_DB POSTGRES_INITDB_ARGS; do
