@@ -173,6 +173,18 @@ void describe("configuration", () => {
       "keepReleases",
     ],
     ["a negative age of backups", { "mlops:backupMaxAge": "-1" }, { TAG: "v1" }, "backupMaxAge"],
+    [
+      "an alert between two backups that are on time",
+      { "mlops:backupSchedule": "0 3 * * 0" },
+      { TAG: "v1" },
+      "backupAlertAge",
+    ],
+    [
+      "an alert on what Prometheus has forgotten",
+      { "mlops:prometheusRetention": "1d" },
+      { TAG: "v1" },
+      "prometheusRetention",
+    ],
     ["a broken schedule", { "mlops:backupSchedule": "daily" }, { TAG: "v1" }, "backupSchedule"],
     [
       "a broken schedule of drills",

@@ -1,4 +1,4 @@
-import { readBackup, type BackupConfig } from "./config/backup";
+import { checkAlertAge, readBackup, type BackupConfig } from "./config/backup";
 import { ConfigReader, type ConfigSource } from "./config/reader";
 import type { Resources } from "./components/spec";
 
@@ -281,6 +281,7 @@ function readResources(read: ConfigReader, service: string): Resources {
 
 /** What only two values together can get wrong. */
 function checkTogether(read: ConfigReader, config: Config): void {
+  checkAlertAge(read, config.backup, config.prometheus.retention);
   if (
     config.redis.maxmemory > config.redis.resources.memory &&
     read.sound("redisMaxmemory", "redisMemory")

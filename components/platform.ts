@@ -172,6 +172,7 @@ export class Platform extends pulumi.ComponentResource {
             metrics: exporter.metrics,
           })),
         ],
+        alerts: { backup: config.backup },
       },
       child,
     );

@@ -1,11 +1,21 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parse } from "yaml";
-import { recordStack, stackConfig, writtenFiles } from "./testing/stack";
+import { recordStack, stackConfig, writtenFiles, type RecordedStack } from "./testing/stack";
 
 interface ScrapeFile {
   readonly scrape_configs: readonly { readonly job_name: string }[];
 }
+
+interface RuleFiles {
+  readonly rule_files: readonly string[];
+}
+
+interface RuleFile {
+  readonly groups: readonly { readonly rules: readonly { readonly alert: string }[] }[];
+}
+
+const nameOf = ({ alert }: { readonly alert: string }): string => alert;
 
 void describe("Prometheus", async () => {
   const stack = await recordStack(stackConfig("prod"));
@@ -24,6 +34,20 @@ void describe("Prometheus", async () => {
       scrape_timeout: "4s",
       dns_sd_configs: [{ names: ["app"], type: "A", port: 8000, refresh_interval: "5s" }],
     });
+  });
+
+  void it("reads its alerts from a file beside its configuration", async () => {
+    const rulesOf = (of: RecordedStack): string[] => {
+      const files = writtenFiles(of.command("prometheus-config-write"));
+      const { rule_files } = parse(files["prometheus.yml"] ?? "") as RuleFiles;
+      const rules = rule_files.map((file) => parse(files[file] ?? "") as RuleFile);
+      return rules.flatMap(({ groups }) => groups.flatMap((group) => group.rules.map(nameOf)));
+    };
+    const always = ["BackupFailed", "RestoreDrillFailed", "BackupServiceDown", "ArchiveBehind"];
+    assert.deepEqual(rulesOf(stack), ["BackupTooOld", ...always]);
+    // A stack without a schedule has no age to watch, and one that is told not to.
+    for (const config of [stackConfig("dev"), stackConfig("prod", { "mlops:backupAlertAge": "0" })])
+      assert.deepEqual(rulesOf(await recordStack(config)), always);
   });
 
   void it("keeps figures as long as configured, on a named volume", () => {

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { stringify } from "yaml";
 import type { PrometheusConfig } from "../config";
+import { alertRules, type AlertRulesArgs } from "./alert-rules";
 import { Containers } from "./container";
 import type { StackContext } from "./context";
 import { FilesVolume } from "./files";
@@ -25,13 +26,17 @@ export interface PrometheusArgs {
   readonly image: pulumi.Input<string>;
   readonly config: PrometheusConfig;
   readonly targets: readonly ScrapeTarget[];
+  /** What decides on its alerts. */
+  readonly alerts: Omit<AlertRulesArgs, "stack">;
 }
 
 /** `nobody`, as in the official image. */
 const USER = "65534:65534";
 const PORT = 9090;
+/** Rule file, beside the configuration. */
+const RULES = "alerts.yml";
 
-/** Prometheus, which collects the figures of every service of the stack, and its own. */
+/** Prometheus, which collects the figures of every service and its own, and raises alerts on them. */
 export class Prometheus extends pulumi.ComponentResource {
   constructor(name: string, args: PrometheusArgs, opts?: pulumi.ComponentResourceOptions) {
     super("mlops:monitoring:Prometheus", name, {}, opts);
@@ -48,7 +53,10 @@ export class Prometheus extends pulumi.ComponentResource {
         service: "prometheus",
         image: args.image,
         user: USER,
-        files: { "prometheus.yml": prometheusYml(context.stack, args.targets) },
+        files: {
+          "prometheus.yml": prometheusYml(context.stack, args.targets),
+          [RULES]: alertRules({ stack: context.stack, ...args.alerts }),
+        },
       },
       { parent: this },
     );
@@ -87,6 +95,7 @@ export class Prometheus extends pulumi.ComponentResource {
 function prometheusYml(stack: string, targets: readonly ScrapeTarget[]): string {
   return stringify({
     global: { scrape_interval: "15s", scrape_timeout: "10s", external_labels: { stack } },
+    rule_files: [RULES],
     scrape_configs: [
       { job_name: "prometheus", static_configs: [{ targets: [`localhost:${PORT}`] }] },
       ...targets.map(({ job, host, metrics, discover }) => ({

@@ -14,6 +14,8 @@ export interface BackupConfig {
   readonly drillSchedule: string;
   /** Hours that the newest backup may be old when a release is deployed; 0 for any. */
   readonly maxAgeHours: number;
+  /** Hours that the newest good set may be old before an alert fires; 0 for any. */
+  readonly alertAgeHours: number;
   readonly retention: Retention;
   readonly repository: RepositoryConfig;
   /** Key that encrypts all backups, secret; "" for one that is made once and kept. */
@@ -69,12 +71,56 @@ export function readBackup(
     schedule: readSchedule(read, "backupSchedule"),
     drillSchedule: readSchedule(read, "backupDrillSchedule"),
     maxAgeHours: read.integer("backupMaxAge", { min: 0 }),
+    alertAgeHours: read.integer("backupAlertAge", { min: 0 }),
     retention: readRetention(read),
     repository: readRepository(read),
     key: read.text("backupKey"),
     verifyPercent: read.integer("backupVerifyPercent", { min: 1, max: 100 }),
   };
 }
+
+/**
+ * Checks that an alert on the age of backups can be relied on: that it does not fire between two
+ * backups that are on time, and that Prometheus remembers for long enough that there were none.
+ *
+ * @param retention how long Prometheus keeps figures, such as `15d`.
+ */
+export function checkAlertAge(
+  read: ConfigReader,
+  { schedule, alertAgeHours }: BackupConfig,
+  retention: string,
+): void {
+  if (schedule === "" || alertAgeHours === 0) return;
+  if (!read.sound("backupSchedule", "backupAlertAge", "prometheusRetention")) return;
+  const hours = longestGapHours(schedule);
+  if (hours >= alertAgeHours)
+    read.report(
+      "backupAlertAge",
+      `is ${alertAgeHours} hours, but by backupSchedule backups are up to ${hours} hours apart`,
+      read.set("backupAlertAge", String(hours + 2)),
+    );
+  if (retentionHours(retention) <= alertAgeHours)
+    read.report(
+      "prometheusRetention",
+      `is ${retention}, too short to see that there was no backup for ${alertAgeHours} hours`,
+      read.set("prometheusRetention", `${Math.ceil((alertAgeHours + 1) / 24)}d`),
+    );
+}
+
+/** From any day on: only the longest of many is asked for. */
+function longestGapHours(schedule: string): number {
+  const runs = new Cron(schedule, { paused: true, timezone: "UTC" }).nextRuns(
+    100,
+    "2026-01-01T00:00:00Z",
+  );
+  const gaps = runs.slice(1).map((run, index) => run.getTime() - (runs[index]?.getTime() ?? 0));
+  return Math.ceil(Math.max(0, ...gaps) / 3_600_000);
+}
+
+const UNIT_HOURS: Readonly<Record<string, number>> = { h: 1, d: 24, w: 7 * 24, y: 365 * 24 };
+
+const retentionHours = (retention: string): number =>
+  parseInt(retention, 10) * (UNIT_HOURS[retention.slice(-1)] ?? NaN);
 
 function readSchedule(read: ConfigReader, key: string): string {
   const schedule = read.text(key);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { after, before, describe, it } from "node:test";
 import type Docker from "dockerode";
+import type { Manifest } from "../backup/manifest";
 import { dockerClient } from "../cli/docker";
 import { PublicApi } from "../cli/public-api";
 import { assertNothingLost, MeasuredLoad } from "./measured-load";
@@ -77,6 +78,24 @@ void describe("a stack that loses what it stands on", { timeout: 15 * 60_000 }, 
       assert.match(output, /removed by hand.*-postgres\b/);
       await load.go(2);
       assertNothingLost(await load.stop());
+    } finally {
+      load.kill();
+    }
+  });
+
+  void it("makes a set of one moment while requests keep coming, and fails none of them", async () => {
+    const load = await startLoad();
+    try {
+      const before = (await rows()).length;
+      const { stdout } = await sandbox.succeed("backup", "--json");
+      const after = (await rows()).length;
+      await load.go(1);
+      assertNothingLost(await load.stop());
+      const { manifest } = JSON.parse(stdout) as { readonly manifest: Manifest };
+      assert.ok(manifest.complete && manifest.verified, manifest.problems.join("\n"));
+      const saved = manifest.postgres?.databases["mlops"]?.rows["public.prediction_log"] ?? NaN;
+      assert.ok(before < after, `${before} rows before and ${after} after`);
+      assert.ok(before <= saved && saved <= after, `${saved} rows of ${before} to ${after}`);
     } finally {
       load.kill();
     }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { after, before, describe, it } from "node:test";
 import type { Manifest } from "../backup/manifest";
+import { alertRules } from "../components/alert-rules";
 import { docker, runProgram, Sandbox } from "./sandbox";
 
 interface Prediction {
@@ -26,6 +27,12 @@ void describe("a dev stack, from nothing to a prediction", () => {
   after(() => sandbox.remove());
 
   const container = (service: string): string => `mlops-${sandbox.stack}-${service}`;
+  const query = (expression: string): Promise<string[]> =>
+    docker(
+      "exec",
+      container("prometheus"),
+      ...["promtool", "query", "instant", "http://127.0.0.1:9090", expression],
+    );
   const predict = async (): Promise<Prediction> =>
     JSON.parse((await sandbox.succeed("predict", "--json")).stdout) as Prediction;
 
@@ -82,11 +89,7 @@ void describe("a dev stack, from nothing to a prediction", () => {
   void it("is scraped whole by Prometheus", async () => {
     const jobs = ["prometheus", "app", "backup", "mlflow", "postgres", "redis", "nginx"];
     await until(async () => {
-      const up = await docker(
-        "exec",
-        container("prometheus"),
-        ...["promtool", "query", "instant", "http://127.0.0.1:9090", "up == 1"],
-      );
+      const up = await query("up == 1");
       return jobs.filter((job) => !up.some((line) => line.includes(`job="${job}"`)));
     }, "targets that are down");
   });
@@ -105,6 +108,19 @@ void describe("a dev stack, from nothing to a prediction", () => {
       readonly latest: string;
     };
     assert.equal(listed.latest, manifest.set);
+  });
+
+  void it("has every figure that alerts on backups ask for, and none of them fires", async () => {
+    const backup = { schedule: "0 3 * * *", alertAgeHours: 26 };
+    const names = alertRules({ stack: sandbox.stack, backup }).match(/\b(mlops_backup|pg)_\w+/g);
+    // No restore was tried out yet.
+    const asked = new Set(names?.filter((name) => name !== "mlops_backup_drill_last_result"));
+    assert.equal(asked.size, 8);
+    await until(async () => {
+      const figures = await query(`{__name__=~"${[...asked].join("|")}"}`);
+      return [...asked].filter((name) => !figures.some((line) => line.startsWith(`${name}{`)));
+    }, "figures that are missing");
+    assert.deepEqual(await query("ALERTS"), []);
   });
 
   void it("lets nobody but those on the data network reach Postgres and Redis", async () => {

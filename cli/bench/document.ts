@@ -2,6 +2,9 @@ import { readFile } from "node:fs/promises";
 import { codeOf, CommandError } from "../errors";
 import { writeFileAtomically } from "../files";
 
+/** What `bench` and the drills measured, in the project's folder. */
+export const MEASUREMENTS = "docs/measurements.md";
+
 /**
  * Replaces what stands between a section's marks in a document, and makes the document if it is not
  * there.

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { ComposeProject } from "../bench/compose";
-import { updateDocument } from "../bench/document";
+import { MEASUREMENTS, updateDocument } from "../bench/document";
 import { GrowthStacks } from "../bench/growth";
 import { measureSideBySide, median, type Contender } from "../bench/measure";
 import {
@@ -30,7 +30,6 @@ interface BenchOptions {
 
 const MEMORY_SAMPLES = 5;
 const MEMORY_SAMPLE_EVERY_MS = 2000;
-const DOCUMENT = "docs/measurements.md";
 
 /** `./mlops bench`: what the daily commands cost, beside docker-compose. */
 export function benchCommand(context: Context): Command {
@@ -41,7 +40,7 @@ export function benchCommand(context: Context): Command {
     )
     .addOption(stackOption())
     .option("--runs <number>", "how often each command is measured", parseRuns, 5)
-    .option("--write", `put the results into ${DOCUMENT}`)
+    .option("--write", `put the results into ${MEASUREMENTS}`)
     .addOption(jsonOption())
     .addHelpText("after", examples("./mlops bench --runs 9 --write"))
     .action((options: BenchOptions) => bench(context, options));
@@ -71,7 +70,7 @@ async function bench(context: Context, options: BenchOptions): Promise<void> {
     }),
   );
   if (options.write)
-    await updateDocument(join(context.root, DOCUMENT), "bench", markdownOf(results));
+    await updateDocument(join(context.root, MEASUREMENTS), "bench", markdownOf(results));
   if (options.json) {
     context.terminal.printJson(results);
     return;

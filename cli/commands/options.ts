@@ -1,4 +1,4 @@
-import { Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 
 /** `--stack`, the same for every command. */
 export const stackOption = (): Option =>
@@ -14,6 +14,12 @@ export const allowDataOption = (): Option =>
 
 /** `--json`, for commands that print data. */
 export const jsonOption = (): Option => new Option("--json", "print the result as JSON");
+
+/** Reads a number of things, of which there is at least one. @throws InvalidArgumentError */
+export function parseCount(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError("Expected 1 to 9999999.");
+  return Number(text);
+}
 
 /** The part of every help text that shows how the command is used. */
 export const examples = (...lines: readonly string[]): string =>

@@ -110,6 +110,11 @@ export class DrillStack {
     return this.run(["rollback", tag, "--yes"], onLine);
   }
 
+  /** Starts to back it up. */
+  backup(): Deployer {
+    return this.run(["backup"]);
+  }
+
   /**
    * Waits for a command's end.
    *

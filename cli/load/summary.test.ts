@@ -33,7 +33,7 @@ void describe("the summary of a load", () => {
   void it("counts latency from when a request was due, and only that of good answers", () => {
     const failed: Sample = { ...answered(30, 900), failure: "reset", detail: "ECONNRESET" };
     const summary = summarizeLoad([answered(0, 10), answered(10, 20), answered(20, 300), failed]);
-    assert.deepEqual(summary.latency, { p50: 20, p99: 300, max: 300 });
+    assert.deepEqual(summary.latency, { p50: 20, p95: 300, p99: 300, max: 300 });
     assert.equal(summary.longestGap, 290);
     assert.deepEqual(summary.failures, { reset: 1 });
     assert.deepEqual([summary.requests, summary.failed], [4, 1]);

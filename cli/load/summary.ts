@@ -3,6 +3,7 @@ import { CLASSES, classOf, type FailureKind, type Sample } from "./protocol";
 /** Milliseconds from when a request was due until its answer was there. */
 export interface Latency {
   readonly p50: number;
+  readonly p95: number;
   readonly p99: number;
   readonly max: number;
 }
@@ -75,7 +76,12 @@ const latencyOf = (samples: readonly Sample[]): Latency =>
 /** Exact, as every value is at hand: a histogram would only save memory that is not short. */
 function percentiles(values: readonly number[]): Latency {
   const sorted = Float64Array.from(values).sort();
-  return { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99), max: quantile(sorted, 1) };
+  return {
+    p50: quantile(sorted, 0.5),
+    p95: quantile(sorted, 0.95),
+    p99: quantile(sorted, 0.99),
+    max: quantile(sorted, 1),
+  };
 }
 
 /**
