@@ -1,11 +1,9 @@
-import { join } from "node:path";
 import { Command } from "commander";
-import { updateDocument } from "../bench/document";
-import { markdownTable } from "../bench/results";
+import { MEASUREMENTS } from "../bench/document";
 import type { Context } from "../context";
-import { drillRestore, restoreDrillTable } from "../drill/restore";
+import { drillRestore } from "../drill/restore";
+import { reportDrill } from "../drill/run";
 import { LATEST } from "../restore/restore";
-import { renderTable } from "../table";
 import { examples, jsonOption, stackOption } from "./options";
 
 interface RestoreOptions {
@@ -14,8 +12,6 @@ interface RestoreOptions {
   readonly write?: true;
   readonly json?: true;
 }
-
-const DOCUMENT = "docs/measurements.md";
 
 /** `./mlops drill restore`: what a backup is worth. */
 export function drillRestoreCommand(context: Context): Command {
@@ -28,7 +24,7 @@ export function drillRestoreCommand(context: Context): Command {
     .argument("[set]", "set of backups (default: the newest good one)")
     .addOption(stackOption())
     .option("--unverified", "take a set that was not verified or is incomplete, too")
-    .option("--write", `put the result into ${DOCUMENT}`)
+    .option("--write", `put the result into ${MEASUREMENTS}`)
     .addOption(jsonOption())
     .addHelpText("after", examples("./mlops drill restore --stack prod"))
     .action((set: string | undefined, options: RestoreOptions) =>
@@ -37,27 +33,12 @@ export function drillRestoreCommand(context: Context): Command {
 }
 
 async function run(context: Context, set: string, options: RestoreOptions): Promise<void> {
-  const { terminal, root } = context;
   const { stack, unverified = false, write, json } = options;
   const retry = `./mlops drill restore${set === LATEST ? "" : ` ${set}`} --stack ${stack}`;
-  const result = await drillRestore(context, { stack, set, unverified, retry });
-  const table = restoreDrillTable(result);
-  if (write === true) {
-    const date = new Date().toISOString().slice(0, 10);
-    const head = `Measured ${date} on ${result.machine}, by \`${retry} --write\`.`;
-    const content = [head, markdownTable(table)].join("\n\n");
-    await updateDocument(join(root, DOCUMENT), "restores", content);
-  }
-  if (json === true) {
-    terminal.printJson(result);
-    return;
-  }
-  terminal.print(`\n${terminal.style("bold", table.title)}`);
-  terminal.print(renderTable(table.head, table.rows));
-  terminal.print(
-    terminal.style(
-      "green",
-      `Passed: set ${result.set} was restored and proved in ${result.recoverySeconds} s.`,
-    ),
-  );
+  const measured = await drillRestore(context, { stack, set, unverified, retry });
+  await reportDrill(context, measured, {
+    json: json === true,
+    ...(write === true ? { section: "restores" } : {}),
+    command: `${retry} --write`,
+  });
 }

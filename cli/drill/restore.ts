@@ -9,6 +9,8 @@ import { openBackedUp, restorerOf } from "../restore/ready";
 import { verifyModels, type VerifiedModel } from "../restore/verify-models";
 import { runStep } from "../step";
 import { CopiedServices } from "./copied-services";
+import type { Findings } from "./findings";
+import { untilStopped, type Drill, type Measured } from "./run";
 
 /** Which backup is tried. */
 export interface RestoreDrillRequest {
@@ -24,7 +26,6 @@ export interface RestoreDrillRequest {
 /** What a backup turned out to be worth. */
 export interface RestoreDrillResult {
   readonly stack: string;
-  readonly machine: string;
   readonly set: string;
   /** The release of the app that made the set. */
   readonly version: string;
@@ -48,17 +49,19 @@ export interface RestoreDrillResult {
 export async function drillRestore(
   caller: Context,
   { stack, set, unverified, retry }: RestoreDrillRequest,
-): Promise<RestoreDrillResult> {
-  return withLock(caller, `drill of ${stack}`, async () => {
-    const { context, tools, ...ready } = await openBackedUp(caller, stack, retry);
-    const { docker } = tools;
-    const copies = await CopiedServices.create(docker, stack);
+): Promise<Measured> {
+  const work = async (signal: AbortSignal): Promise<Measured> => {
+    const ready = await openBackedUp(caller, stack, retry);
+    const { context, tools } = ready;
+    const copies = await CopiedServices.create(tools.docker, stack);
     try {
-      const restorer = await restorerOf({ context, tools, ...ready }, copies.volumes);
+      const restorer = await restorerOf(ready, copies.volumes);
+      const inStep: Drill["inStep"] = (name, title, work) =>
+        runStep(context, { name: `drill-${name}`, title, retry }, work);
       const begun = performance.now();
-      const restored = await runStep(
-        context,
-        { name: "drill-restore", title: `Restoring ${stack} where nobody uses it`, retry },
+      const restored = await inStep(
+        "restore",
+        `Restoring ${stack} where nobody uses it`,
         async (step) => {
           const options = ["--set", set, ...(unverified ? ["--unverified"] : [])];
           const command = ["drill", "--into", TARGET_ROOT, ...options];
@@ -66,33 +69,38 @@ export async function drillRestore(
         },
       );
       const restoredAt = performance.now();
-      await runStep(
-        context,
-        { name: "drill-start", title: "Starting Postgres and MLflow on it", retry },
-        () => copies.start(),
-      );
+      signal.throwIfAborted();
+      await inStep("start", "Starting Postgres and MLflow on it", () => copies.start());
       const startedAt = performance.now();
+      signal.throwIfAborted();
       const models = await verifyModels(context, tools, { stack, retry, network: copies.network });
       requireAll(restored.models, models);
       const endedAt = performance.now();
+      const { version } = restored;
+      const seconds = {
+        ...restored.seconds,
+        start: rounded(startedAt - restoredAt),
+        models: rounded(endedAt - startedAt),
+      };
+      const rows = rowsOf(restored.databases);
+      const recoverySeconds = rounded(endedAt - begun);
       return {
-        stack,
-        machine: await describeMachine(docker),
-        set: restored.set,
-        version: restored.version,
-        rows: rowsOf(restored.databases),
-        models,
-        seconds: {
-          ...restored.seconds,
-          start: rounded(startedAt - restoredAt),
-          models: rounded(endedAt - startedAt),
-        },
-        recoverySeconds: rounded(endedAt - begun),
+        machine: await describeMachine(tools.docker),
+        findings: findingsOf({
+          stack,
+          set: restored.set,
+          version,
+          rows,
+          models,
+          seconds,
+          recoverySeconds,
+        }),
       };
     } finally {
       await copies.remove();
     }
-  });
+  };
+  return withLock(caller, `drill of ${stack}`, () => untilStopped(caller, retry, work));
 }
 
 interface TimedRestore extends RestoreResult {
@@ -114,19 +122,28 @@ function requireAll(expected: readonly ModelVersion[], found: readonly VerifiedM
     );
 }
 
-/** The result as a table. */
-export const restoreDrillTable = (result: RestoreDrillResult): ResultTable => ({
-  title: `Set ${result.set} of ${result.stack}, restored and proved`,
-  head: ["STEP", "SECONDS", "FOUND"],
-  rows: [
-    ...Object.entries(result.seconds).map(([step, seconds]) => [
-      step,
-      seconds.toFixed(1),
-      foundBy(step, result),
-    ]),
-    ["time to recover", result.recoverySeconds.toFixed(1), ""],
-  ],
-});
+function findingsOf(result: RestoreDrillResult): Findings {
+  const { set, stack, seconds, recoverySeconds } = result;
+  const table: ResultTable = {
+    title: `Set ${set} of ${stack}, restored and proved`,
+    head: ["STEP", "SECONDS", "FOUND"],
+    rows: [
+      ...Object.entries(seconds).map(([step, taken]) => [
+        step,
+        taken.toFixed(1),
+        foundBy(step, result),
+      ]),
+      ["time to recover", recoverySeconds.toFixed(1), ""],
+    ],
+  };
+  return {
+    passed: true,
+    tables: [table],
+    failures: [],
+    verdict: `Passed: set ${set} was restored and proved in ${recoverySeconds} s.`,
+    data: { ...result },
+  };
+}
 
 /** What a step has shown, for a person. */
 function foundBy(step: string, { rows, models }: RestoreDrillResult): string {

@@ -42,16 +42,9 @@ export async function runDrill(
   { retry, replicas }: DrillRequest,
   work: (drill: Drill) => Promise<Findings>,
 ): Promise<Measured> {
-  const interruption = new AbortController();
-  const stop = (): void => {
-    context.terminal.note("The drill is being stopped, and its stack removed.");
-    interruption.abort();
-  };
-  process.on("SIGINT", stop).on("SIGTERM", stop);
-  const { signal } = interruption;
   const inStep: Drill["inStep"] = (name, title, work) =>
     runStep(context, { name: `drill-${name}`, title, retry }, work);
-  try {
+  return untilStopped(context, retry, async (signal) => {
     const stack = await DrillStack.create(context, { replicas, retry, signal });
     try {
       const machine = await describeMachine(stack.tools.docker);
@@ -61,8 +54,29 @@ export async function runDrill(
     } finally {
       await inStep("removal", `Removing the stack ${stack.name}`, () => stack.remove());
     }
+  });
+}
+
+/**
+ * Does a drill's work, which is told when the user stops it, and cleans up then.
+ *
+ * @throws InterruptedError when it was stopped, after its end.
+ */
+export async function untilStopped<T>(
+  { terminal }: Pick<Context, "terminal">,
+  retry: string,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const interruption = new AbortController();
+  const stop = (): void => {
+    terminal.note("The drill is being stopped, and what it made removed.");
+    interruption.abort();
+  };
+  process.on("SIGINT", stop).on("SIGTERM", stop);
+  try {
+    return await work(interruption.signal);
   } catch (error) {
-    if (signal.aborted) throw new InterruptedError("The drill", retry);
+    if (interruption.signal.aborted) throw new InterruptedError("The drill", retry);
     throw error;
   } finally {
     process.off("SIGINT", stop).off("SIGTERM", stop);
