@@ -126,7 +126,6 @@ export class Backup extends pulumi.ComponentResource {
               ..."busybox wget -q -O /dev/null".split(" "),
               `http://127.0.0.1:${AGENT_PORT}/healthz`,
             ],
-            interval: 10,
           },
           resources: config.resources,
           networks: ["application", "data", ...store.networks],

@@ -90,7 +90,6 @@ export class Mlflow extends pulumi.ComponentResource {
       tmpfs: [{ path: "/tmp", size: 256 }, { path: "/run/mlflow" }],
       health: {
         command: [..."busybox wget -q -O /dev/null".split(" "), `http://127.0.0.1:${PORT}/health`],
-        interval: 10,
       },
       resources: config.resources,
       networks: ["application", "data"],
