@@ -87,7 +87,10 @@ export class ThrowawayStack {
     const [httpPort, httpsPort, appHostPort] = await freePorts(3);
     const file = parse(await readFile(join(this.root, `Pulumi.${base}.yaml`), "utf8")) as {
       config: Record<string, string>;
+      encryptionsalt?: string;
     };
+    // A stack that was deployed has one, which belongs to its passphrase.
+    delete file.encryptionsalt;
     const ports: Record<string, string> = { httpPort: `${httpPort}`, httpsPort: `${httpsPort}` };
     if (file.config["mlops:appHostPort"] !== undefined) ports["appHostPort"] = `${appHostPort}`;
     for (const [key, value] of Object.entries({ ...ports, ...values }))
