@@ -20,6 +20,6 @@ export function openAgent(places: Places = PLACES): Agent {
     settings,
     pgbackrest: new PgBackrest(places, settings),
     restic: new Restic(places),
-    sets: new Sets(places),
+    sets: new Sets(places, settings.stack),
   };
 }

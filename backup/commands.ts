@@ -5,7 +5,7 @@ import { CommandError, messageOf } from "../cli/errors";
 import { openAgent, type Agent } from "./agent";
 import { Report, toStdout } from "./events";
 import { withRepositoryLock } from "./lock";
-import { keepExport, makeSet, readBack, type StackExport } from "./make-set";
+import { damageOf, keepExport, makeSet, readBack, type StackExport } from "./make-set";
 import { sealManifest, type Reason } from "./manifest";
 import { expireSets } from "./expire";
 import { lastRun, recordRun } from "./runs";
@@ -100,7 +100,7 @@ async function verify(agent: Agent, name: string | undefined, report: Report): P
   try {
     await report.step("verify", (doing) => readBack(agent, manifest, doing));
   } catch (error) {
-    const problems = [...manifest.problems, `verify: ${messageOf(error)}`];
+    const problems = [...manifest.problems, damageOf(error)];
     await agent.sets.write(sealManifest({ ...manifest, verified: false, problems }));
     const latest = await agent.sets.updateLatest();
     throw new CommandError(

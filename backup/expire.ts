@@ -21,7 +21,7 @@ async function removeExpired(
   { settings, sets, restic, pgbackrest }: Agent,
   report: Report,
 ): Promise<void> {
-  const expired = expiredSets((await sets.list()).sets, settings.retention);
+  const expired = expiredSets(await sets.own(), settings.retention);
   for (const { set } of expired) await sets.remove(set);
   // Sets that cannot be read are not for this to judge.
   const { sets: left, broken } = await sets.list();

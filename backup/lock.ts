@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CommandError } from "../cli/errors";
 import type { Places } from "./settings";
@@ -50,7 +50,7 @@ export async function withLock<T>(
       "Wait until that ends, and run this command again.",
     );
   try {
-    writeFileSync(owner, JSON.stringify({ what, since: new Date().toISOString() }));
+    describeTo(owner, what);
     return await work();
   } finally {
     await release();
@@ -129,6 +129,15 @@ async function hold(
     holder.stdin.end();
     await ended;
   };
+}
+
+/** Only words for others: on a full disk the work itself has more to say. */
+function describeTo(file: string, what: string): void {
+  try {
+    writeFileSync(file, JSON.stringify({ what, since: new Date().toISOString() }));
+  } catch {
+    rmSync(file, { force: true });
+  }
 }
 
 function describeOwner(file: string): string {

@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { messageOf } from "../cli/errors";
+import { CommandError, messageOf } from "../cli/errors";
 import type { Agent } from "./agent";
 import type { Doing, Report } from "./events";
 import {
@@ -36,15 +36,34 @@ const PART_FOLDERS: Readonly<Record<Exclude<FilesPartName, "stack">, readonly st
  * made of; reads all of it back; and only then writes the manifest. What cannot be saved does not
  * keep the rest from it, but such a set is not complete, and never the latest.
  *
- * @throws Error when not even the manifest could be written.
+ * @throws CommandError when not even the manifest could be written.
  */
 export async function makeSet(agent: Agent, reason: Reason, report: Report): Promise<Manifest> {
+  const problems: string[] = [];
+  try {
+    return await saveAll(agent, reason, report, problems);
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    throw new CommandError(
+      `No set was made: ${[...problems, messageOf(error)].join("; ")}. Earlier sets are as they were.`,
+      "Make room where the repository is, if its disk is full, or correct what else it says; then make one again.",
+      { cause: error },
+    );
+  }
+}
+
+/** @param problems gets what is missing or wrong. */
+async function saveAll(
+  agent: Agent,
+  reason: Reason,
+  report: Report,
+  problems: string[],
+): Promise<Manifest> {
   const { places, settings, pgbackrest, restic, sets } = agent;
   const startedAt = new Date();
   await sets.clean();
   const earlier = (await sets.list()).sets;
   const set = await sets.freeName(startedAt);
-  const problems: string[] = [];
   /** A step whose failure is a problem of the set, not its end. */
   const attempt = async <T>(
     step: string,
@@ -63,6 +82,8 @@ export async function makeSet(agent: Agent, reason: Reason, report: Report): Pro
     await restic.unlock();
     await releaseRewrites(places);
   });
+  const isDamaged = wasFoundDamaged((await sets.own()).at(-1));
+  if (isDamaged) await report.step("repair", () => restic.repair());
   const postgres = await attempt("postgres", (doing) => savePostgres(agent, set, doing));
   const saved: Record<FilesPartName, Saved | null> = {
     mlflow: null,
@@ -71,7 +92,7 @@ export async function makeSet(agent: Agent, reason: Reason, report: Report): Pro
     stack: null,
   };
   const saveFiles = (part: FilesPartName, folders: readonly string[], doing: Doing) =>
-    restic.backup(folders, [`set:${set}`, `part:${part}`], doing);
+    restic.backup(folders, [`set:${set}`, `part:${part}`], doing, isDamaged);
   const below = (part: keyof typeof PART_FOLDERS): string[] =>
     PART_FOLDERS[part].map((folder) => join(places.source, folder));
   saved.mlflow = await attempt("mlflow", async (doing) => {
@@ -135,6 +156,14 @@ export async function makeSet(agent: Agent, reason: Reason, report: Report): Pro
   });
   return manifest;
 }
+
+const DAMAGE = "verify: ";
+
+/** A set with that problem was not what had been written, when it was read back. */
+export const damageOf = (error: unknown): string => `${DAMAGE}${messageOf(error)}`;
+
+const wasFoundDamaged = (set: Manifest | undefined): boolean =>
+  set?.problems.some((problem) => problem.startsWith(DAMAGE)) ?? false;
 
 /** The parts with their trees, which restic tells of all snapshots at once. */
 async function withTrees(

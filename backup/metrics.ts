@@ -24,7 +24,7 @@ export function backupMetrics({ places, sets }: Pick<Agent, "places" | "sets">):
   };
   const ofNewest = (name: string, help: string, value: (newest: Manifest) => number): void => {
     gauge(name, help, async () => {
-      const newest = newestGood((await sets.list()).sets);
+      const newest = newestGood(await sets.own());
       return newest === undefined ? undefined : value(newest);
     });
   };
@@ -62,7 +62,7 @@ export function backupMetrics({ places, sets }: Pick<Agent, "places" | "sets">):
     labelNames: ["verified"],
     registers: [registry],
     async collect() {
-      const good = (await sets.list()).sets.map(({ complete, verified }) => complete && verified);
+      const good = (await sets.own()).map(({ complete, verified }) => complete && verified);
       this.set({ verified: "true" }, good.filter(Boolean).length);
       this.set({ verified: "false" }, good.filter((is) => !is).length);
     },

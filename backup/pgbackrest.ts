@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { runTool, type ToolOptions } from "./program";
 import type { AgentSettings, Places } from "./settings";
+import { WrongKeyError } from "./wrong-key";
 
 /** A backup of the databases, as pgBackRest tells of it. */
 export interface PgBackup {
@@ -10,6 +11,8 @@ export interface PgBackup {
   readonly annotation?: Readonly<Record<string, string>>;
   readonly lsn: { readonly start: string; readonly stop: string };
   readonly archive: { readonly start: string; readonly stop: string };
+  /** Which of the databases that the stanza has had. */
+  readonly database: { readonly id: number };
   readonly info: {
     readonly size: number;
     readonly repository: { readonly delta: number; readonly size?: number };
@@ -17,14 +20,19 @@ export interface PgBackup {
   readonly error?: boolean;
 }
 
-interface Stanza {
+/** What a repository has of one cluster. */
+export interface Stanza {
+  readonly name: string;
+  readonly archive: readonly { readonly id: string; readonly database: { readonly id: number } }[];
   readonly backup: readonly PgBackup[];
   readonly db: readonly { readonly version: string; readonly "system-id": number | string }[];
-  readonly status: { readonly code: number; readonly message: string };
+  readonly status: { readonly code: number };
+  readonly repo: readonly { readonly status: { readonly message: string } }[];
 }
 
 /** Codes of a stanza's status: https://pgbackrest.org/command.html#command-info */
-const NO_STANZA = [1, 3, 99];
+const NO_STANZA = [1, 3];
+const UNREADABLE = 99;
 
 /** pgBackRest on one stack's databases; runs as their user. */
 export class PgBackrest {
@@ -125,12 +133,23 @@ export class PgBackrest {
       .digest("hex");
   }
 
-  private async info(): Promise<Stanza | undefined> {
-    const stanzas = JSON.parse(await this.run("info", ["--output=json"])) as readonly Stanza[];
-    const [stanza] = stanzas;
-    return stanza === undefined ||
-      (NO_STANZA.includes(stanza.status.code) && stanza.backup.length === 0)
-      ? undefined
-      : stanza;
+  /**
+   * What the repository has of the cluster; undefined where that is nothing.
+   *
+   * @throws WrongKeyError, or Error where the repository cannot be read.
+   */
+  async info(): Promise<Stanza | undefined> {
+    // What went wrong stands in it with control characters, which JSON does not allow.
+    const text = (await this.run("info", ["--output=json"])).replaceAll(/\p{Cc}/gu, " ");
+    const [stanza] = JSON.parse(text) as readonly Stanza[];
+    if (stanza === undefined || stanza.backup.length > 0) return stanza;
+    if (stanza.status.code === UNREADABLE) {
+      const reason = stanza.repo.map(({ status }) => status.message).join("; ");
+      // With another key it reads other bytes, which now and then even end as they should.
+      if (/CryptoError|FormatError/.test(reason))
+        throw new WrongKeyError(this.places, "of the databases");
+      throw new Error(`the repository of the databases cannot be read: ${reason}`);
+    }
+    return NO_STANZA.includes(stanza.status.code) ? undefined : stanza;
   }
 }

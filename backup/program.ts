@@ -24,6 +24,8 @@ export class ProgramError extends Error {
 export interface ToolOptions {
   /** Whether it runs as the user of Postgres instead of this process's. @default false */
   readonly asPostgres?: boolean;
+  /** Folder that it runs in. @default / */
+  readonly cwd?: string;
   /** The whole environment beside PATH, HOME and LANG. @default none */
   readonly env?: Readonly<Record<string, string>>;
   /** What it reads from its standard input. @default nothing */
@@ -53,11 +55,12 @@ export async function runTool(
   args: readonly string[],
   options: ToolOptions = {},
 ): Promise<ToolResult> {
-  const { asPostgres = false, env = {}, input, onLine, discard = false, accepted = [] } = options;
+  const { asPostgres = false, cwd = "/", env = {}, input } = options;
+  const { onLine, discard = false, accepted = [] } = options;
   const kept: string[] = [];
   const child = execa(program, args, {
     ...(asPostgres ? POSTGRES_USER : {}),
-    cwd: "/",
+    cwd,
     env: {
       PATH: process.env["PATH"] ?? "",
       LANG: "C.UTF-8",

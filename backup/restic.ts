@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ProgramError, runTool, type ToolOptions, type ToolResult } from "./program";
 import type { Places } from "./settings";
 import type { Doing } from "./events";
+import { WrongKeyError } from "./wrong-key";
 
 /** Where restic's repository is, as the program writes it to `restic.json`. */
 export interface ResticSettings {
@@ -40,7 +42,15 @@ interface Status {
   readonly data_added_packed?: number;
 }
 
+/** What `restic check` says of the repository. */
+interface Checked {
+  readonly message_type: string;
+  /** IDs of files whose content is not what it was. */
+  readonly broken_packs?: readonly string[] | null;
+}
+
 /** Exit codes: https://restic.readthedocs.io/en/stable/075_scripting.html#exit-codes */
+const DAMAGED = 1;
 const NO_REPOSITORY = 10;
 const WRONG_KEY = 12;
 
@@ -58,7 +68,7 @@ export class Restic {
     ) as ResticSettings;
   }
 
-  /** @throws ProgramError, or Error for a wrong key. */
+  /** @throws ProgramError, or WrongKeyError. */
   async run(args: readonly string[], options: ToolOptions = {}): Promise<ToolResult> {
     const { repository, caFile, sftpArgs } = this.settings;
     try {
@@ -82,10 +92,7 @@ export class Restic {
       );
     } catch (error) {
       if (error instanceof ProgramError && error.exitCode === WRONG_KEY)
-        throw new Error(
-          `the key in ${this.places.keys}/backup_key does not open the repository ${repository}`,
-          { cause: error },
-        );
+        throw new WrongKeyError(this.places, repository, { cause: error });
       throw error;
     }
   }
@@ -94,6 +101,11 @@ export class Restic {
   async version(): Promise<string> {
     const { stdout } = await runTool("restic", ["version"]);
     return /^restic (\S+)/.exec(stdout)?.[1] ?? stdout;
+  }
+
+  /** @throws WrongKeyError, or ProgramError where there is no repository. */
+  async open(): Promise<void> {
+    await this.run(["cat", "config"]);
   }
 
   /** Makes the repository where there is none. */
@@ -107,8 +119,14 @@ export class Restic {
    *
    * @param paths absolute.
    * @param tags such as `set:20261123T090000Z`.
+   * @param anew whether everything is read again, also what has not changed since it was saved.
    */
-  async backup(paths: readonly string[], tags: readonly string[], doing: Doing): Promise<Saved> {
+  async backup(
+    paths: readonly string[],
+    tags: readonly string[],
+    doing: Doing,
+    anew = false,
+  ): Promise<Saved> {
     let summary: Status | undefined;
     const excludes = paths.flatMap((path) =>
       LEFT_OUT.map((name) => `--exclude=${join(path, name)}`),
@@ -118,6 +136,7 @@ export class Restic {
         "backup",
         "--json",
         "--host=mlops",
+        ...(anew ? ["--force"] : []),
         ...tags.map((tag) => `--tag=${tag}`),
         ...excludes,
         ...paths,
@@ -189,6 +208,31 @@ export class Restic {
   /** Reads everything that a snapshot needs, and compares it with its checksums. */
   async readAll(snapshot: string): Promise<void> {
     await this.run(["dump", "--archive=tar", snapshot, "/"], { discard: true });
+  }
+
+  /**
+   * Reads everything, and takes what is damaged or missing out of the index, so that the next backup
+   * saves it anew; else it would take for granted that the repository has it.
+   */
+  async repair(): Promise<void> {
+    const broken: string[] = [];
+    await this.run(["check", "--read-data", "--json"], {
+      accepted: [DAMAGED],
+      onLine: (line) => {
+        const { message_type, broken_packs } = JSON.parse(line) as Checked;
+        if (message_type === "summary") broken.push(...(broken_packs ?? []));
+      },
+    });
+    if (broken.length > 0) {
+      // restic leaves copies of them where it runs.
+      const folder = await mkdtemp(join(this.places.scratch, "repair-"));
+      try {
+        await this.run(["repair", "packs", ...broken], { cwd: folder });
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    }
+    await this.run(["repair", "index"]);
   }
 
   /** Forgets snapshots, and gives back the room that only they took. */

@@ -1,4 +1,4 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf, messageOf } from "../cli/errors";
 import type { Places } from "./settings";
@@ -16,6 +16,10 @@ export interface Run {
   readonly problem?: string;
 }
 
+/** Of a file, whatever is in it: a block of any file system. */
+const RUN_BYTES = 4096;
+const PROBLEM_LENGTH = 1200;
+
 const fileOf = (places: Pick<Places, "backup">, kind: RunKind): string =>
   join(places.backup, `last-${kind}.json`);
 
@@ -31,11 +35,9 @@ export async function recordRun<T>(
       succeeded: problem === undefined,
       finishedAt: new Date().toISOString(),
       seconds: Math.round(performance.now() - begun) / 1000,
-      ...(problem === undefined ? {} : { problem }),
+      ...(problem === undefined ? {} : { problem: problem.slice(0, PROBLEM_LENGTH) }),
     };
-    const file = fileOf(places, kind);
-    await writeFile(`${file}.partial`, JSON.stringify(run), { mode: 0o644, flush: true });
-    await rename(`${file}.partial`, file);
+    await write(fileOf(places, kind), JSON.stringify(run).padEnd(RUN_BYTES));
   };
   let result: T;
   try {
@@ -47,6 +49,21 @@ export async function recordRun<T>(
   }
   await end();
   return result;
+}
+
+/**
+ * On a full disk nothing can be made, but what is there can be written over, as long as it stays in
+ * its block: that a backup failed must not be what gets lost.
+ */
+async function write(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(`${file}.partial`, text, { mode: 0o644, flush: true });
+    await rename(`${file}.partial`, file);
+  } catch (error) {
+    if (codeOf(error) !== "ENOSPC") throw error;
+    await rm(`${file}.partial`, { force: true });
+    await writeFile(file, text, { flag: "r+", flush: true });
+  }
 }
 
 /** How the last run ended; undefined before the first. */

@@ -23,7 +23,11 @@ export interface BrokenSet {
 export class Sets {
   private readonly folder: string;
 
-  constructor(places: Pick<Places, "backup">) {
+  /** @param stack whose sets they are; others may be there as well. */
+  constructor(
+    places: Pick<Places, "backup">,
+    private readonly stack: string,
+  ) {
     this.folder = join(places.backup, "sets");
   }
 
@@ -41,6 +45,11 @@ export class Sets {
     }
     sets.sort((a, b) => a.sequence - b.sequence || (a.set < b.set ? -1 : 1));
     return { sets, broken };
+  }
+
+  /** Those of this stack, oldest first. */
+  async own(): Promise<Manifest[]> {
+    return (await this.list()).sets.filter(({ stack }) => stack === this.stack);
   }
 
   /** Name of the set that the link names; undefined where there is none. */
@@ -84,7 +93,7 @@ export class Sets {
 
   /** Lets the link name the newest set that is verified, or removes it where there is none. */
   async updateLatest(): Promise<string | undefined> {
-    const newest = newestGood((await this.list()).sets)?.set;
+    const newest = newestGood(await this.own())?.set;
     const link = join(this.folder, LATEST);
     if (newest === undefined) {
       await rm(link, { force: true });

@@ -36,7 +36,11 @@ export async function requireRecentBackup(
   if (running.length === 0) return;
   const request = { name: "backup-age", title: "Looking for a recent backup", retry };
   const { sets } = await runStep(context, request, (step) => listSets(tools, stack, step));
-  checkBackupAge(config, sets, now);
+  checkBackupAge(
+    config,
+    sets.filter((set) => set.stack === stack),
+    now,
+  );
 }
 
 /**

@@ -131,14 +131,6 @@ void describe("a restore by the agent", () => {
     assert.match(incomplete.stderr, /is not verified \(mlflow: does not answer/);
   });
 
-  void it("refuses the wrong key, and says which file has it", async () => {
-    const keys = await world.keys("prod", "another-key");
-    const args = ["restore", "--id", "key", "--set", first.set, ...unverified];
-    const { exitCode, stderr } = await world.restore(args, { "/run/backup:ro": keys });
-    assert.equal(exitCode, 1, stderr);
-    assert.equal(await count(), "2100");
-  });
-
   void it("lets one work on the repository at a time, and says who does", async () => {
     const [one, other] = await Promise.all([world.agent("backup"), world.agent("backup")]);
     const refused = [one, other].filter(({ stderr }) => stderr.includes("is in use"));

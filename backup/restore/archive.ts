@@ -2,19 +2,7 @@ import type { PgBackrest } from "../pgbackrest";
 import { parseSegment, type Histories } from "./timeline";
 
 /** pgBackRest on the stack's databases. */
-export type Runner = Pick<PgBackrest, "run">;
-
-/** What `pgbackrest info --output=json` says, as far as it is needed here. */
-interface Info {
-  readonly name: string;
-  readonly archive: readonly { readonly id: string; readonly database: { readonly id: number } }[];
-  readonly backup: readonly {
-    readonly label: string;
-    readonly archive: { readonly start: string };
-    readonly database: { readonly id: number };
-    readonly lsn: { readonly stop: string };
-  }[];
-}
+export type Runner = Pick<PgBackrest, "info" | "run">;
 
 /** The write-ahead log that belongs to a backup, in the repository. */
 export interface Archive {
@@ -32,19 +20,15 @@ export interface Archive {
  * @returns undefined when the repository does not have the backup.
  */
 export async function archiveOf(pgbackrest: Runner, label: string): Promise<Archive | undefined> {
-  for (const { name, archive, backup } of JSON.parse(
-    await pgbackrest.run("info", ["--output=json"]),
-  ) as readonly Info[]) {
-    const found = backup.find((item) => item.label === label);
-    const id = archive.find(({ database }) => database.id === found?.database.id)?.id;
-    if (found === undefined || id === undefined) continue;
-    return {
-      folder: `archive/${name}/${id}`,
-      timeline: parseSegment(found.archive.start).timeline,
-      stopLsn: found.lsn.stop,
-    };
-  }
-  return undefined;
+  const stanza = await pgbackrest.info();
+  const found = stanza?.backup.find((item) => item.label === label);
+  const id = stanza?.archive.find(({ database }) => database.id === found?.database.id)?.id;
+  if (stanza === undefined || found === undefined || id === undefined) return undefined;
+  return {
+    folder: `archive/${stanza.name}/${id}`,
+    timeline: parseSegment(found.archive.start).timeline,
+    stopLsn: found.lsn.stop,
+  };
 }
 
 /** Reads the histories of all timelines in an archive. */

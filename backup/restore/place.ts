@@ -112,7 +112,7 @@ export class Place {
     // First what makes it one: half removed, it must not be taken for whole.
     await rm(join(this.folder, "phase"), { force: true });
     await rm(this.folder, { recursive: true, force: true });
-    await syncFolder(join(this.root, WAITING));
+    if ((await readdir(this.root)).includes(WAITING)) await syncFolder(join(this.root, WAITING));
   }
 }
 

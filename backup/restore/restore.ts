@@ -2,7 +2,7 @@ import { chmod, chown, mkdir, readdir, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Agent } from "../agent";
-import { CommandError } from "../../cli/errors";
+import { CommandError, messageOf } from "../../cli/errors";
 import type { Doing, Report } from "../events";
 import type { FilesPart, Manifest } from "../manifest";
 import { runTool } from "../program";
@@ -102,11 +102,21 @@ export async function restore(
     };
   } catch (error) {
     for (const { place } of parts) await place.remove();
-    throw error;
+    if (error instanceof CommandError) throw error;
+    throw new CommandError(
+      `The set ${choice.base.set} cannot be restored: ${messageOf(error)}. What is live was not touched.`,
+      "Choose another set; ./mlops backups lists them. Where this one is damaged, ./mlops backup makes a new one.",
+      { cause: error },
+    );
   }
 }
 
-async function chooseFrom({ sets, settings }: Agent, request: RestoreRequest): Promise<Choice> {
+async function chooseFrom(
+  { sets, settings, restic }: Agent,
+  request: RestoreRequest,
+): Promise<Choice> {
+  // Its files are restored last: too late to find out that the key is wrong.
+  await restic.open();
   const known = { ...(await sets.list()), latest: await sets.latest() };
   const { stdout } = await runTool("postgres", ["--version"], { asPostgres: true });
   return choose(known, request.wish, {

@@ -29,6 +29,22 @@ const FOR_RESTORES: Readonly<Partial<Record<Volume, string>>> = {
   settings: "/etc/mlops:ro",
 };
 
+/** What a test may want otherwise. */
+export interface WorldOptions {
+  /** Size of the repository, which is in memory then. @default as large as the disk */
+  readonly repositoryMebibytes?: number;
+  /** Whether something answers for MLflow, without which no set is complete. @default false */
+  readonly hasMlflow?: boolean;
+}
+
+/** Keys that open a repository: of databases and of files. */
+export interface RepositoryKeys {
+  readonly pgbackrest: string;
+  readonly restic: string;
+}
+
+const KEY = "key-of-a-test";
+
 /** What belongs to each target. */
 const TARGET_VOLUMES: Readonly<Record<(typeof TARGETS)[number]["name"], Volume>> = {
   postgres: "pgdata",
@@ -39,8 +55,7 @@ const TARGET_VOLUMES: Readonly<Record<(typeof TARGETS)[number]["name"], Volume>>
 };
 
 /**
- * Postgres and Redis with data, and an agent beside them that is mounted and hardened as in a stack;
- * MLflow's server is not there, so that sets are not complete.
+ * Postgres and Redis with data, and an agent beside them that is mounted and hardened as in a stack.
  */
 export class BackedUp {
   private readonly containers: string[] = [];
@@ -52,7 +67,10 @@ export class BackedUp {
     private readonly prefix: string,
   ) {}
 
-  static async create(stack: string, key = "key-of-a-test"): Promise<BackedUp> {
+  static async create(
+    stack: string,
+    { repositoryMebibytes, hasMlflow = false }: WorldOptions = {},
+  ): Promise<BackedUp> {
     const sandbox = new Sandbox();
     const images = {
       backup: await serviceImage("backup"),
@@ -72,13 +90,13 @@ export class BackedUp {
     const volumes = {
       pgdata: await empty("pgdata"),
       socket: await empty("socket"),
-      repository: await empty("repository"),
+      repository: await sandbox.volume("repository", repositoryMebibytes),
       scratch: await empty("scratch"),
       redis: await empty("redis"),
       mlflow: await empty("mlflow"),
       "app-data": await empty("app-data"),
       "app-models": await empty("app-models"),
-      keys: await files(keysOf(stack, key)),
+      keys: await files(keysOf(stack, { pgbackrest: KEY, restic: KEY })),
       secrets: await files({ postgres_password: "postgres-of-a-test", redis_password: "redis" }),
       settings: await files({ "backup.json": JSON.stringify(settings) }, "0444"),
       stack: await files(
@@ -89,6 +107,7 @@ export class BackedUp {
     const world = new BackedUp(sandbox, images, volumes, `${volumes.pgdata}-of`);
     try {
       await world.start(volumes);
+      if (hasMlflow) await world.startMlflow();
     } catch (error) {
       await world.remove();
       throw error;
@@ -98,17 +117,7 @@ export class BackedUp {
 
   private async start(volumes: Readonly<Record<Volume, string>>): Promise<void> {
     await this.sandbox.docker(["network", "create", this.prefix]);
-    const sourceOwner = "10001:10001";
-    await this.shell(
-      [
-        "install -d -o 999 -g 999 -m 0750 /r/pgbackrest",
-        "mkdir /m/1 && echo artifact > /m/1/model.bin",
-        "echo data > /d/file && chmod 0640 /d/file",
-        `chown -R ${sourceOwner} /m /d && chmod 0750 /m`,
-      ].join(" && "),
-      { "/r": volumes.repository, "/m": volumes.mlflow, "/d": volumes["app-data"] },
-    );
-    await Promise.all([this.startPostgres(), this.startRedis()]);
+    // What is in memory is there only while a container has it.
     await this.container("agent", this.images.backup, ["sleep", "infinity"], {
       capabilities: CAPABILITIES,
       user: "0:0",
@@ -127,6 +136,18 @@ export class BackedUp {
         "/etc/mlops:ro": volumes.settings,
       },
     });
+    const sourceOwner = "10001:10001";
+    await this.shell(
+      [
+        "install -d -o 999 -g 999 -m 0750 /r/pgbackrest",
+        "mkdir /m/1 && echo artifact > /m/1/model.bin",
+        "echo data > /d/file && chmod 0640 /d/file",
+        `chown -R ${sourceOwner} /m /d && chmod 0750 /m`,
+      ].join(" && "),
+      "",
+      { "/r": volumes.repository, "/m": volumes.mlflow, "/d": volumes["app-data"] },
+    );
+    await Promise.all([this.startPostgres(), this.startRedis()]);
   }
 
   /** Starts Postgres, or starts it again on what was restored, and waits until it answers. */
@@ -157,6 +178,17 @@ export class BackedUp {
     await this.sandbox.healthy(name, "pg_isready", "--quiet", "--host=127.0.0.1");
   }
 
+  /** Starts what answers to MLflow's health check, and does nothing else. */
+  private async startMlflow(): Promise<void> {
+    const server = 'require("http").createServer((_, answer) => answer.end("OK")).listen(5000)';
+    await this.container("mlflow", this.images.backup, ["node", "--eval", server], {
+      user: "10001:10001",
+      volumes: {},
+    });
+    const probe = "busybox wget -q -O /dev/null http://127.0.0.1:5000/health".split(" ");
+    await this.sandbox.healthy(this.name("mlflow"), ...probe);
+  }
+
   /** Starts Redis, or starts it again. */
   async startRedis(): Promise<void> {
     const name = this.name("redis");
@@ -172,8 +204,9 @@ export class BackedUp {
   }
 
   /** Stops what writes into the volumes, as a switch needs it. */
-  async stop(): Promise<void> {
-    await this.sandbox.docker(["stop", "--time=30", this.name("postgres"), this.name("redis")]);
+  async stop(...services: readonly string[]): Promise<void> {
+    const names = (services.length === 0 ? ["postgres", "redis"] : services).map(this.name);
+    await this.sandbox.docker(["stop", "--time=30", ...names]);
   }
 
   /** Runs SQL in Postgres' own container. */
@@ -204,7 +237,7 @@ export class BackedUp {
     return runAgent(["exec", this.name("agent"), "agent", ...command]);
   }
 
-  /** Makes a set, which lacks nothing but MLflow's server. */
+  /** Makes a set, which may be incomplete. */
   async backUp(): Promise<Manifest> {
     const { events, stderr } = await this.agent("backup");
     const manifest = events.at(-1)?.["manifest"] as Manifest | undefined;
@@ -237,14 +270,99 @@ export class BackedUp {
   /** Flips bytes in the middle of the largest file of pgBackRest's newest backup. */
   async damageNewestBackup(): Promise<void> {
     await this.shell(
+      `${LARGEST_OF_NEWEST_BACKUP}\nprintf "damaged" | dd of="$file" bs=1 seek=$((size / 2)) conv=notrunc 2>/dev/null`,
+    );
+  }
+
+  /** Cuts the second half off the same file. */
+  async truncateNewestBackup(): Promise<void> {
+    await this.shell(`${LARGEST_OF_NEWEST_BACKUP}\ntruncate --size=$((size / 2)) "$file"`);
+  }
+
+  /** Cuts the second half off the newest of restic's large files. */
+  async truncateNewestPack(): Promise<void> {
+    await this.shell(
       [
-        "cd /v/repository/pgbackrest/backup/*/",
-        "newest=$(ls -d 2*F | sort | tail -1)",
-        'file=$(find "$newest/" -type f ! -name "backup.manifest*" -printf "%s %p\\n" | sort -n | tail -1 | cut -d" " -f2-)',
-        'size=$(stat -c %s "$file")',
-        'printf "damaged" | dd of="$file" bs=1 seek=$((size / 2)) conv=notrunc 2>/dev/null',
+        'file=$(find /v/repository/restic/data -type f -size +1M -printf "%T@ %p\\n" | sort -n | tail -1 | cut -d" " -f2)',
+        'truncate --size=$(($(stat -c %s "$file") / 2)) "$file"',
       ].join("\n"),
     );
+  }
+
+  /** Fills the repository's disk, but for so many bytes. */
+  async fillRepository(leave: number): Promise<void> {
+    await this.shell(
+      [
+        "free=$(($(stat --file-system --format='%a * %S' /v/repository)))",
+        `fallocate --length $((free - ${leave})) /v/repository/ballast`,
+      ].join("\n"),
+    );
+  }
+
+  /** Gives that room back. */
+  async emptyRepository(): Promise<void> {
+    await this.shell("rm /v/repository/ballast");
+  }
+
+  /** Adds an artifact to MLflow's that is like no other. */
+  async addArtifact(name: string, mebibytes: number): Promise<void> {
+    await this.shell(`head -c ${mebibytes}M /dev/urandom > /v/mlflow/1/${name}`);
+  }
+
+  /** Puts a set into the list, whatever it names. */
+  async writeSet(manifest: Manifest): Promise<void> {
+    const folder = `/v/repository/sets/${manifest.set}`;
+    await this.shell(`mkdir ${folder}; cat > ${folder}/manifest.json`, JSON.stringify(manifest));
+  }
+
+  /** Ends the segment of the log that is written, waits until it is archived, and returns its name. */
+  async switchLog(): Promise<string> {
+    const segment =
+      (
+        await this.sql(
+          "postgres",
+          "SELECT pg_walfile_name(pg_current_wal_lsn()); SELECT pg_switch_wal()",
+        )
+      ).split("\n")[0] ?? "";
+    await eventually(`${segment} is archived`, async () => {
+      const archived = await this.sql("postgres", "SELECT last_archived_wal FROM pg_stat_archiver");
+      return archived.trim() >= segment ? true : undefined;
+    });
+    return segment;
+  }
+
+  /** Digest of all that is live in volumes. @param volumes nobody may write to them meanwhile. */
+  digest(volumes: readonly Volume[] = Object.values(TARGET_VOLUMES)): Promise<string> {
+    const roots = volumes.map((name) => `/v/${name}`);
+    return this.shell(
+      `find ${roots.join(" ")} -name .restore -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum`,
+    );
+  }
+
+  /** Begins a restore, and kills all of it as soon as a file is there. */
+  async killRestore(command: readonly string[], file: string): Promise<void> {
+    const name = this.name("killed");
+    const running = runAgent(this.restorer(command, {}, [`--name=${name}`]));
+    await eventually(`${file} is there`, async () => {
+      const { exitCode } = await this.sandbox.exec(name, "test", "-e", file);
+      return exitCode === 0 ? true : undefined;
+    });
+    await this.sandbox.docker(["kill", "--signal=KILL", name]);
+    await running;
+  }
+
+  /** Runs a command of the agent that is killed before its n-th rename of a file. */
+  async killAtRename(command: readonly string[], count: number): Promise<void> {
+    const killer = await this.sandbox.files(
+      { image: this.images.backup, user: "0:0" },
+      { "kill.cjs": killerAt(count) },
+    );
+    const { exitCode, stderr } = await runAgent(
+      this.restorer(command, { "/kill:ro": killer }, [
+        "--env=NODE_OPTIONS=--require=/kill/kill.cjs",
+      ]),
+    );
+    if (exitCode !== 137) throw new Error(`it was not killed (exit code ${exitCode}): ${stderr}`);
   }
 
   /** Arguments that run a command of the agent in a container of its own with all volumes to write. */
@@ -285,26 +403,31 @@ export class BackedUp {
   /** Runs a shell script as root on volumes, and returns what it printed. */
   shell(
     script: string,
+    input = "",
     volumes: Readonly<Record<string, string>> = this.allVolumes(),
   ): Promise<string> {
-    return this.sandbox.docker([
-      ..."run --rm --network=none --user=0:0".split(" "),
-      ...Object.entries(volumes).map(([path, volume]) => `--volume=${volume}:${path}`),
-      this.images.backup,
-      "sh",
-      "-euc",
-      script,
-    ]);
+    return this.sandbox.docker(
+      [
+        ..."run --rm --interactive --network=none --user=0:0".split(" "),
+        ...Object.entries(volumes).map(([path, volume]) => `--volume=${volume}:${path}`),
+        this.images.backup,
+        "sh",
+        "-euc",
+        script,
+      ],
+      input,
+    );
   }
 
-  /** A new volume, which is removed with the rest. */
-  volume(purpose: string): Promise<string> {
-    return this.sandbox.volume(purpose);
+  /** A new volume, which is removed with the rest; in memory where it has a size. */
+  volume(purpose: string, mebibytes?: number): Promise<string> {
+    return this.sandbox.volume(purpose, mebibytes);
   }
 
-  /** A volume with a key and configuration of the tools. */
-  keys(stack: string, key: string): Promise<string> {
-    return this.sandbox.files({ image: this.images.backup, user: POSTGRES }, keysOf(stack, key));
+  /** A volume with keys and configuration of the tools; what is not named is as it was. */
+  keys(stack: string, keys: Partial<RepositoryKeys>): Promise<string> {
+    const files = keysOf(stack, { pgbackrest: KEY, restic: KEY, ...keys });
+    return this.sandbox.files({ image: this.images.backup, user: POSTGRES }, files);
   }
 
   async remove(): Promise<void> {
@@ -345,6 +468,26 @@ export class BackedUp {
   }
 }
 
+/** Shell that finds the largest file of pgBackRest's newest backup, and its size. */
+const LARGEST_OF_NEWEST_BACKUP = [
+  "cd /v/repository/pgbackrest/backup/*/",
+  "newest=$(ls -d 2*F | sort | tail -1)",
+  'file=$(find "$newest/" -type f ! -name "backup.manifest*" -printf "%s %p\\n" | sort -n | tail -1 | cut -d" " -f2-)',
+  'size=$(stat -c %s "$file")',
+].join("\n");
+
+/** A module that lets a process rename so many files, and kills it then. */
+const killerAt = (count: number): string => `
+  const promises = require("node:fs/promises");
+  const { rename } = promises;
+  let left = ${count};
+  promises.rename = (...args) => {
+    if (left === 0) process.kill(process.pid, "SIGKILL");
+    left -= 1;
+    return rename(...args);
+  };
+`;
+
 function hardening(
   capabilities: readonly string[],
   user: string,
@@ -360,16 +503,16 @@ function hardening(
 }
 
 /** What opens a stack's repository. */
-function keysOf(stack: string, key: string): Record<string, string> {
+function keysOf(stack: string, keys: RepositoryKeys): Record<string, string> {
   return {
-    backup_key: key,
+    backup_key: keys.restic,
     "restic.json": JSON.stringify({ repository: "/backup/restic" }),
     "pgbackrest.conf": [
       "[global]",
       "repo1-type=posix",
       "repo1-path=/backup/pgbackrest",
       "repo1-cipher-type=aes-256-cbc",
-      `repo1-cipher-pass=${key}`,
+      `repo1-cipher-pass=${keys.pgbackrest}`,
       "repo1-bundle=y",
       "repo1-block=y",
       "repo1-retention-full=9999999",
@@ -379,6 +522,8 @@ function keysOf(stack: string, key: string): Record<string, string> {
       "start-fast=y",
       "lock-path=/tmp/pgbackrest",
       "log-level-file=off",
+      // What is damaged does not get better in 20 seconds.
+      "job-retry=0",
       `[${stack}]`,
       "pg1-path=/var/lib/postgresql/data/pgdata",
       "pg1-socket-path=/run/postgresql",

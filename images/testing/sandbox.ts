@@ -111,10 +111,17 @@ export class Sandbox {
     return succeed("sh", ["-c", script]);
   }
 
-  /** An empty volume. */
-  async volume(purpose: string): Promise<string> {
+  /**
+   * An empty volume.
+   *
+   * @param mebibytes its size, for one in memory that is there while a container has it. @default
+   *   a part of the disk
+   */
+  async volume(purpose: string, mebibytes?: number): Promise<string> {
     const name = `${this.#prefix}-${purpose}-${this.#volumes.length}`;
-    await this.docker(["volume", "create", name]);
+    const options =
+      mebibytes === undefined ? [] : ["type=tmpfs", "device=tmpfs", `o=size=${mebibytes}m`];
+    await this.docker(["volume", "create", ...options.map((option) => `--opt=${option}`), name]);
     this.#volumes.push(name);
     return name;
   }
