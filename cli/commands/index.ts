@@ -18,6 +18,7 @@ import { refreshCommand } from "./refresh";
 import { releaseCommand } from "./release";
 import { releasesCommand } from "./releases";
 import { rollbackCommand } from "./rollback";
+import { rotateCommand } from "./rotate";
 import { statusCommand } from "./status";
 import { testCommand } from "./test";
 import { trainCommand } from "./train";
@@ -41,6 +42,7 @@ export const commands: readonly ((context: Context) => Command)[] = [
   pruneCommand,
   backupCommand,
   backupsCommand,
+  rotateCommand,
   downCommand,
   envCommand,
   testCommand,
