@@ -1,10 +1,8 @@
-import { join } from "node:path";
 import { Argument, Command } from "commander";
-import { contextHash } from "../../components/image-build";
 import type { Context } from "../context";
 import { deploy } from "../deployment";
 import { NotDeployedError } from "../errors";
-import { asItRan } from "../release/as-it-ran";
+import { asItRuns } from "../release/as-it-ran";
 import { lastGood, releasesOf } from "../release/ledger";
 import { passwordsOf, restartedServices, roleOf, ROTATABLE, type Rotatable } from "../rotation";
 import { setUp } from "../setup";
@@ -19,9 +17,6 @@ interface RotateOptions {
   readonly allowData?: true;
   readonly json?: true;
 }
-
-/** Folder of the app's image where no release is named. */
-const SOURCE_FOLDER = "app";
 
 /** `./mlops rotate`: new passwords, while everything answers. */
 export function rotateCommand(context: Context): Command {
@@ -60,14 +55,10 @@ async function rotate(
   const live = lastGood(releasesOf(before));
   const passwords = passwordsOf(before, service);
   if (live === undefined || passwords.length === 0) throw new NotDeployedError(name);
-  const { env, config } = asItRan(live);
-  // A release that was never named is the content of its folder, as long as that is the same.
-  const isUnnamed = live.tag === contextHash(join(context.root, SOURCE_FOLDER));
   await deploy(context, {
     stack: name,
     retry,
-    env: isUnnamed ? { ...env, TAG: "" } : env,
-    config,
+    ...asItRuns(context.root, live),
     replace: passwords.map(({ urn }) => urn),
     yes: yes === true,
     allowData: allowData === true,
