@@ -24,6 +24,9 @@ import { withStackLock } from "./stack-lock";
 import { loadConfig, writeStackConfig } from "./stack-config";
 import { hasChanges, summarize } from "./summary";
 
+/** What of Pulumi's options a preview and the deployment after it have in common. */
+type DeploymentOptions = Pick<UpOptions, "configFile" | "replace">;
+
 /** Rough size of what set-up itself writes: packages, compilers' caches, programs. */
 const SET_UP_BYTES = 2 ** 30;
 
@@ -36,6 +39,8 @@ export interface DeploymentRequest {
   readonly env?: Readonly<Record<string, string>>;
   /** Configuration over the stack's own, by key without the namespace. @default none */
   readonly config?: Readonly<Record<string, string>>;
+  /** URNs of resources that are made anew although nothing asks for it. @default none */
+  readonly replace?: readonly string[];
   /** Whether nothing is asked. @default false */
   readonly yes?: boolean;
   /** Whether a state without resources takes over what runs under the stack's name. @default false */
@@ -95,10 +100,12 @@ async function deployLocked(
   await finishSwitch(context, tools, name, retry);
   await recover(context, tools, stack, request.adopt === true, retry);
   await noticeMissingContainers(context, tools, stack, retry);
-  const options =
-    request.config === undefined
+  const options: DeploymentOptions = {
+    ...(request.config === undefined
       ? {}
-      : { configFile: await writeStackConfig(context, name, request.config) };
+      : { configFile: await writeStackConfig(context, name, request.config) }),
+    ...(request.replace === undefined ? {} : { replace: [...request.replace] }),
+  };
   await review(ready, request, options);
   const startedAt = performance.now();
   let progress: OperationProgress;
@@ -116,7 +123,7 @@ async function apply(
   tools: Tools,
   stack: Stack,
   { retry }: DeploymentRequest,
-  options: UpOptions,
+  options: DeploymentOptions,
 ): Promise<OperationProgress> {
   const operation: OperationRequest = {
     name: "Deployment",
@@ -181,7 +188,7 @@ async function recordFirstDeployment(
 async function review(
   ready: ReadyDeployment,
   request: DeploymentRequest,
-  options: UpOptions,
+  options: DeploymentOptions,
 ): Promise<void> {
   const { context, tools, stack, config } = ready;
   const { terminal } = context;

@@ -30,6 +30,7 @@ void describe("the command line", () => {
     [["nope"], /unknown command 'nope'/],
     [["status", "--nope"], /unknown option '--nope'/],
     [["build"], /missing required argument 'tag'/],
+    [["rotate", "nginx"], /'nginx' is invalid .+ Allowed choices are postgres, redis, mlflow, all/],
     [["logs", "--tail", "many"], /Expected a number of lines/],
     [["test", "--only", "nope"], /There is lint, shell, go, unit/],
     [["bench", "--runs", "0"], /Expected 1 to 999/],

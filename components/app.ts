@@ -26,6 +26,8 @@ export interface AppArgs {
   readonly database: Database;
   /** Password of Redis. */
   readonly redisPassword: pulumi.Output<string>;
+  /** What accepts these passwords before the app is given them. */
+  readonly accepting: readonly pulumi.Resource[];
   /** Base URL of MLflow. */
   readonly mlflowUrl: string;
   /**
@@ -64,6 +66,7 @@ export class App extends pulumi.ComponentResource {
   constructor(name: string, args: AppArgs, opts?: pulumi.ComponentResourceOptions) {
     super("mlops:app:App", name, {}, opts);
     const { context, config } = args;
+    const secretKey = generatedPassword(`${name}-secret-key`, { parent: this });
     const secrets = new FilesVolume(
       `${name}-secrets`,
       {
@@ -74,10 +77,10 @@ export class App extends pulumi.ComponentResource {
         files: {
           postgres_password: args.database.password,
           redis_password: args.redisPassword,
-          secret_key: generatedPassword(`${name}-secret-key`, { parent: this }),
+          secret_key: secretKey,
         },
       },
-      { parent: this },
+      { parent: this, dependsOn: [...args.accepting] },
     );
     const folder = (purpose: string): pulumi.Output<string> =>
       new DataVolume(`${name}-${purpose}`, { context, service: "app", purpose }, { parent: this })
@@ -98,7 +101,8 @@ export class App extends pulumi.ComponentResource {
       user: USER,
       command: ["serve"],
       environment: environment(args),
-      files: [{ volume: secrets, path: "/run/secrets" }],
+      // Passwords are read for each connection; the key, which is not, is part of the generation.
+      files: [{ volume: secrets, path: "/run/secrets", replaces: false }],
       volumes,
       ...(config.mode === "vsc"
         ? { hostFolders: [{ source: resolve(SOURCE_FOLDER), path: "/app" }] }
@@ -116,7 +120,7 @@ export class App extends pulumi.ComponentResource {
       { context, spec, task: "migrate", command: ["migrate"], network: "data" },
       { parent: this, dependsOn: [...args.after] },
     );
-    const generation = generationOf(spec, secrets.version);
+    const generation = generationOf(spec, secretKey);
     const containers = new Containers(
       name,
       {
@@ -163,13 +167,15 @@ function environment(args: AppArgs): Record<string, string> {
  * Names a set of equal containers by what they are made of, so that requests can be sent to the new
  * ones alone while the old ones still run. Changes whenever the containers are replaced.
  */
-function generationOf(spec: ServiceSpec, files: pulumi.Output<string>): pulumi.Output<string> {
+function generationOf(spec: ServiceSpec, secretKey: pulumi.Output<string>): pulumi.Output<string> {
   const { environment, resources, health, volumes, hostFolders } = spec;
-  return pulumi
+  const digest = pulumi
     .all([
       spec.image,
-      files,
+      secretKey,
       pulumi.output({ environment, resources, health, volumes, hostFolders }),
     ])
     .apply((parts) => createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 8));
+  // 32 bits of a digest say nothing of a key of 190.
+  return pulumi.unsecret(digest);
 }

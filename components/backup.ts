@@ -23,6 +23,8 @@ export interface BackupArgs {
   readonly postgres: { readonly data: pulumi.Input<string>; readonly socket: FilesMount };
   readonly superuserPassword: pulumi.Output<string>;
   readonly redisPassword: pulumi.Output<string>;
+  /** What accepts these passwords before the agent is given them. */
+  readonly accepting: readonly pulumi.Resource[];
   /** Key and certificate of nginx; undefined without TLS. */
   readonly certificates: FilesMount | undefined;
   /** What the stack is made of. */
@@ -50,19 +52,24 @@ export class Backup extends pulumi.ComponentResource {
   constructor(name: string, args: BackupArgs, opts?: pulumi.ComponentResourceOptions) {
     super("mlops:backup:Backup", name, {}, opts);
     const { context, config, store, facts } = args;
-    const files = (purpose: string, content: Record<string, pulumi.Input<string>>): FilesVolume =>
+    const files = (
+      purpose: string,
+      content: Record<string, pulumi.Input<string>>,
+      after: readonly pulumi.Resource[] = [],
+    ): FilesVolume =>
       new FilesVolume(
         `${name}-${purpose}`,
         { context, service: "backup", image: args.filesImage, user: USER, files: content },
-        { parent: this },
+        { parent: this, dependsOn: [...after] },
       );
     const settings = files("config", {
       "backup.json": JSON.stringify(agentSettings(context.stack, config)),
     });
-    const secrets = files("secrets", {
-      postgres_password: args.superuserPassword,
-      redis_password: args.redisPassword,
-    });
+    const secrets = files(
+      "secrets",
+      { postgres_password: args.superuserPassword, redis_password: args.redisPassword },
+      args.accepting,
+    );
     const stack = files("stack", {
       "stack.json": pulumi.output(facts.images).apply((images) =>
         JSON.stringify({

@@ -23,7 +23,7 @@ export interface FilesVolumeArgs {
    * Shell commands for what is not a file of fixed content, run in the folder after the files are
    * written, as root. Must be safe to repeat. @default none
    */
-  readonly prepare?: string;
+  readonly prepare?: pulumi.Input<string>;
   /** Check of the new files, before they take the place of the old. @default none */
   readonly check?: FilesCheck;
   /** Octal mode of every file. @default "0400" */
@@ -52,10 +52,10 @@ export class FilesVolume extends pulumi.ComponentResource implements FilledVolum
         { parent: this, ignoreChanges: ["labels"] },
       ).name;
     const script = pulumi.secret(
-      pulumi.output(args.files).apply((files) =>
+      pulumi.all([args.files, args.prepare ?? ""]).apply(([files, prepare]) =>
         writeScript({
           files,
-          prepare: args.prepare ?? "",
+          prepare,
           check: args.check?.command ?? "",
           user: args.user,
           mode: args.mode ?? "0400",

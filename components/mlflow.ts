@@ -18,7 +18,7 @@ export interface MlflowArgs {
   readonly database: Database;
   /** `host` or `host:port` under which browsers and clients outside reach the stack. */
   readonly publicHosts: readonly string[];
-  /** What must answer before MLflow may start; see `AppArgs.after`. */
+  /** What must answer, and accept the password, before MLflow may start; see `AppArgs.after`. */
   readonly after: readonly pulumi.Resource[];
 }
 
@@ -59,7 +59,7 @@ export class Mlflow extends pulumi.ComponentResource {
           pgpass: pulumi.interpolate`postgres:5432:${database.name}:${database.name}:${database.password}\n`,
         },
       },
-      { parent: this },
+      { parent: this, dependsOn: [...args.after] },
     );
     const storeUri = `postgresql://${database.name}@postgres:5432/${database.name}`;
     const spec: ServiceSpec = {
@@ -85,7 +85,8 @@ export class Mlflow extends pulumi.ComponentResource {
         // libpq reads the password from the file, so that no URI contains it.
         PGPASSFILE: "/run/secrets/pgpass",
       },
-      files: [{ volume: secrets, path: "/run/secrets" }],
+      // Read for each connection.
+      files: [{ volume: secrets, path: "/run/secrets", replaces: false }],
       volumes: [{ volume: artifacts.volumeName, path: "/mlflow/artifacts" }],
       tmpfs: [{ path: "/tmp", size: 256 }, { path: "/run/mlflow" }],
       health: {

@@ -11,6 +11,7 @@ import { Nginx } from "./nginx";
 import { Postgres } from "./postgres";
 import { Prometheus } from "./prometheus";
 import { Redis } from "./redis";
+import { PresentPassword } from "./redis-access";
 import { releaseReference, releaseRepository } from "./release-image";
 import { Release, ReleaseCheck } from "./release";
 import type { Release as LedgerRow } from "./ledger";
@@ -107,6 +108,7 @@ export class Platform extends pulumi.ComponentResource {
         logLevel: config.log.level,
         database: postgres.app,
         redisPassword: redis.password,
+        accepting: [postgres.ready, redis.ready],
         mlflowUrl: mlflow.url,
         after: [postgres.ready, redis.ready, mlflow.ready, check],
       },
@@ -151,11 +153,16 @@ export class Platform extends pulumi.ComponentResource {
         postgres,
         superuserPassword: postgres.superuserPassword,
         redisPassword: redis.password,
+        accepting: [postgres.ready, redis.ready],
         certificates: nginx.certificates,
         facts: { version: this.version, images, config: releaseConfig(config) },
       },
       child,
     );
+    new PresentPassword(`${name}-redis-present`, redis.access, {
+      ...child,
+      dependsOn: [app, backup, redis.exporter],
+    });
     new Prometheus(
       `${name}-prometheus`,
       {

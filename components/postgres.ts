@@ -43,7 +43,10 @@ export class Postgres extends pulumi.ComponentResource {
   readonly app: Database;
   /** MLflow's database. */
   readonly mlflow: Database;
-  /** Done when databases and roles are there: what connects depends on it. */
+  /**
+   * Done when databases and roles are there with the present passwords: what connects depends on it,
+   * and so do the files with a password. Where the server cannot take a new one nobody has it.
+   */
   readonly ready: pulumi.Resource;
   readonly exporter: Exporter;
   /** Volume of the cluster. */
@@ -104,7 +107,12 @@ export class Postgres extends pulumi.ComponentResource {
           },
           // The archive may lie at most this far behind, in seconds.
           command: ["postgres", "-c", "archive_mode=on", "-c", "archive_timeout=60"],
-          files: [{ volume: secrets, path: "/run/secrets" }, this.socket, store.key],
+          files: [
+            // Read when the cluster is made; later the roles are set in the running server.
+            { volume: secrets, path: "/run/secrets", replaces: false },
+            this.socket,
+            store.key,
+          ],
           volumes: [
             { volume: data.volumeName, path: "/var/lib/postgresql/data" },
             ...store.volumes,

@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import type { RedisConfig } from "../config";
 import { Containers } from "./container";
 import type { StackContext } from "./context";
 import { Exporter } from "./exporter";
 import { FilesVolume } from "./files";
+import { accessVolume, loadAccess, type RedisAccess } from "./redis-access";
 import { generatedPassword } from "./secret";
 import { DataVolume } from "./volume";
 
@@ -25,7 +25,9 @@ const USER = "999:1000";
 export class Redis extends pulumi.ComponentResource {
   /** Generated password of the default user. */
   readonly password: pulumi.Output<string>;
-  /** Done when the server answers. */
+  /** Who may log in. */
+  readonly access: RedisAccess;
+  /** Done when the server answers, and accepts the password. */
   readonly ready: pulumi.Resource;
   readonly exporter: Exporter;
   /** Volume of the append-only file. */
@@ -47,12 +49,12 @@ export class Redis extends pulumi.ComponentResource {
       { ...files, files: { "redis.conf": redisConf(config) } },
       { parent: this },
     );
-    const secrets = new FilesVolume(
+    const secrets = accessVolume(
       `${name}-secrets`,
-      { ...files, files: { "users.acl": this.password.apply(accessList) } },
+      { ...files, password: this.password },
       { parent: this },
     );
-    this.ready = new Containers(
+    const server = new Containers(
       name,
       {
         context,
@@ -63,7 +65,8 @@ export class Redis extends pulumi.ComponentResource {
           command: ["redis-server", "/etc/redis/conf/redis.conf"],
           files: [
             { volume: settings, path: "/etc/redis/conf" },
-            { volume: secrets, path: "/run/secrets" },
+            // The running server is told to read it again.
+            { volume: secrets, path: "/run/secrets", replaces: false },
           ],
           volumes: [{ volume: data.volumeName, path: "/data" }],
           tmpfs: [{ path: "/tmp", size: 16 }],
@@ -80,6 +83,9 @@ export class Redis extends pulumi.ComponentResource {
       },
       { parent: this },
     );
+    const container = pulumi.interpolate`${server.names[0]}`;
+    this.access = { ...files, volume: secrets.volumeName, password: this.password, container };
+    this.ready = loadAccess(`${name}-load`, container, secrets, { parent: this });
     this.exporter = new Exporter(
       `${name}-exporter`,
       {
@@ -117,15 +123,4 @@ function redisConf(config: RedisConfig): string {
     "aclfile /run/secrets/users.acl",
     "",
   ].join("\n");
-}
-
-/**
- * Redis' access list. The password is there as its hash only; `health` needs none and may do
- * nothing but ask whether the server answers, so that the check of the container knows no secret.
- */
-function accessList(password: string): string {
-  const hash = createHash("sha256").update(password).digest("hex");
-  return [`user default on #${hash} ~* &* +@all`, "user health on nopass -@all +ping", ""].join(
-    "\n",
-  );
 }

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
 import { after, before, describe, it } from "node:test";
 import type { Manifest } from "../backup/manifest";
 import { alertRules } from "../components/alert-rules";
+import { filesBelow } from "./files-below";
 import { docker, runProgram, Sandbox } from "./sandbox";
 
 interface Prediction {
@@ -224,15 +223,4 @@ async function until(check: () => Promise<readonly string[]>, what: string): Pro
     assert.ok(Date.now() < deadline, `${what}: ${left.join(", ")}`);
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
-}
-
-/** Path and content of every file below a folder but the passphrase; compressed ones unpacked. */
-function filesBelow(folder: string): [string, string][] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name !== "passphrase")
-    .map((entry) => {
-      const path = join(entry.parentPath, entry.name);
-      const content = readFileSync(path);
-      return [path, (path.endsWith(".gz") ? gunzipSync(content) : content).toString("utf8")];
-    });
 }

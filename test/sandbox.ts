@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { dockerClient } from "../cli/docker";
+import { Deployer, type PrintedLine } from "../cli/drill/deployer";
 import { ThrowawayStack } from "../cli/drill/throwaway-stack";
 
 /** How a command ended. */
@@ -58,6 +59,21 @@ export class Sandbox {
       cwd: this.root,
       env: { ...this.environment, ...env },
       ...(input === undefined ? {} : { input }),
+    });
+  }
+
+  /** Starts `./mlops` in a session of its own, so that it can be killed with all that it started. */
+  start(
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+    onLine: (line: PrintedLine) => void,
+  ): Deployer {
+    return new Deployer({
+      program: join(this.root, "mlops"),
+      args,
+      cwd: this.root,
+      env: { ...this.project.environment(process.env), ...env },
+      onLine,
     });
   }
 

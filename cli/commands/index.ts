@@ -19,6 +19,7 @@ import { releaseCommand } from "./release";
 import { releasesCommand } from "./releases";
 import { restoreCommand } from "./restore";
 import { rollbackCommand } from "./rollback";
+import { rotateCommand } from "./rotate";
 import { statusCommand } from "./status";
 import { testCommand } from "./test";
 import { trainCommand } from "./train";
@@ -43,6 +44,7 @@ export const commands: readonly ((context: Context) => Command)[] = [
   backupCommand,
   backupsCommand,
   restoreCommand,
+  rotateCommand,
   downCommand,
   envCommand,
   testCommand,

@@ -3,6 +3,7 @@ import { releaseReference } from "../../components/release-image";
 import type { Context } from "../context";
 import { deploy, reportDeployment } from "../deployment";
 import { CommandError, NotDeployedError } from "../errors";
+import { asItRan } from "../release/as-it-ran";
 import { earlierReleases } from "../release/history";
 import { ensureSameImage } from "../release/image";
 import { lastGood, readReleases, type Release } from "../release/ledger";
@@ -52,17 +53,10 @@ async function rollback(
   const stack = await openStack(context, tools, name, false);
   const releases = await readReleases(tools, stack);
   const target = choose(name, releases, tag);
-  const { config = {} } = target;
   const deployed = await deploy(context, {
     stack: name,
     retry,
-    // Variables come before the configuration, so these have to be those of the release too.
-    env: {
-      TAG: target.tag,
-      CACHE_TTL: config["cacheTtl"] ?? "",
-      CACHE_MAX_SIZE: config["cacheMaxSize"] ?? "",
-    },
-    config,
+    ...asItRan(target),
     yes: yes === true,
     allowData: allowData === true,
     check: async (ready) => {

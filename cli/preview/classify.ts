@@ -39,7 +39,7 @@ function judge(change: Change): Judgement {
     case "docker:index/remoteImage:RemoteImage":
       return harmless("images stay on the host, whatever refers to them");
     case "random:index/randomPassword:RandomPassword":
-      return password(change);
+      return harmless("set in the running servers; what reads it is a row of its own");
     case "command:local:Command":
       return command(change);
     default:
@@ -67,14 +67,6 @@ function network({ operation }: Change): Judgement {
     : downtime("all services", "every container on it is cut off until it is back");
 }
 
-/** Whether a role of that password runs with the old one while the new one is already asked for. */
-function password({ operation, components }: Change): Judgement {
-  if (operation === "create") return harmless("a new password");
-  if (components.includes("mlops:postgres:Postgres"))
-    return downtime("postgres", "what still has the old password is refused until it is replaced");
-  return harmless("what reads it is a row of its own");
-}
-
 /** Commands by the component that they belong to, the innermost first. */
 const COMMANDS: readonly (readonly [
   component: string,
@@ -90,6 +82,8 @@ const COMMANDS: readonly (readonly [
   ["mlops:release:ReleaseCheck", () => harmless("a step of the release")],
   ["mlops:release:Release", () => harmless("a step of the release")],
   ["mlops:postgres:Postgres", () => harmless("databases and roles as described, at any time")],
+  ["mlops:redis:Redis", () => harmless("Redis reads who may log in; connections stay")],
+  ["mlops:redis:PresentPassword", () => harmless("Redis reads who may log in; connections stay")],
 ];
 
 function command(change: Change): Judgement {
