@@ -5,7 +5,7 @@ import { releaseReference, releaseRepository } from "../components/release-image
 import type { Context } from "./context";
 import { ImageNotFoundError, statusOf } from "./errors";
 import { registrySize, runTransfer } from "./release/registry";
-import { isReleaseTag } from "./release/running-tag";
+import { isReleaseTag } from "./release/release-tag";
 import type { Tools } from "./setup";
 
 /**

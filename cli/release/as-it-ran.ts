@@ -6,7 +6,8 @@ import type { Release } from "./ledger";
 /** Folder of the app's image where no release is named. */
 const SOURCE_FOLDER = "app";
 
-type Again = Required<Pick<DeploymentRequest, "env" | "config">>;
+/** What of a deployment makes it run an earlier release. */
+export type Again = Required<Pick<DeploymentRequest, "env" | "config">>;
 
 /** What of a deployment makes it run a release with the app's configuration that it ran with. */
 export function asItRan({ tag, config = {} }: Pick<Release, "tag" | "config">): Again {

@@ -1,6 +1,12 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { RELEASE_COMMANDS } from "../../components/ledger";
+import {
+  joinLedger,
+  RELEASE_COMMANDS,
+  type Attempt,
+  type Passage,
+  type Release,
+} from "../../components/ledger";
 import type { Context } from "../context";
 import { codeOf } from "../errors";
 import type { State } from "../state";
@@ -39,6 +45,17 @@ export async function keptLedger(
     if (codeOf(error) === "ENOENT") return [];
     throw error;
   }
+}
+
+/** The releases of a stack that was taken down, newest first; none where it never was. */
+export async function releasesBeforeDown(
+  context: Context,
+  stack: string,
+): Promise<readonly Release[]> {
+  return joinLedger(
+    (await keptLedger(context, stack, "check")) as Attempt[],
+    (await keptLedger(context, stack, "record")) as Passage[],
+  );
 }
 
 const ledgerFile = (context: Context, stack: string): string =>

@@ -2,7 +2,7 @@ import type { RestoreResult } from "../../backup/restore/restore";
 import type { Context } from "../context";
 import { deploy } from "../deployment";
 import { CommandError } from "../errors";
-import { isReleaseTag } from "../release/running-tag";
+import { isReleaseTag } from "../release/release-tag";
 import { runStep } from "../step";
 import { withStackLock } from "../stack-lock";
 import { ensureStackConfig } from "./new-stack";
@@ -44,7 +44,8 @@ export async function restoreInto(caller: Context, request: IntoRequest): Promis
         `Wrote Pulumi.${into}.yaml: the configuration of ${from}, on free ports.`,
       );
     const restored = await fillVolumes(ready, request);
-    const env = isReleaseTag(restored.version) ? { ...ready.env, TAG: restored.version } : {};
+    const isTagGiven = (caller.env["TAG"] ?? "") !== "";
+    const env = !isTagGiven && isReleaseTag(restored.version) ? { TAG: restored.version } : {};
     await deploy(caller, {
       stack: into,
       retry: `./mlops up --stack ${into}`,

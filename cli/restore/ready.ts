@@ -3,7 +3,9 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import type { Config } from "../../config";
 import type { Context } from "../context";
 import { CommandError } from "../errors";
-import { runningTag } from "../release/running-tag";
+import { asItRuns, type Again } from "../release/as-it-ran";
+import { releasesBeforeDown } from "../release/kept-ledger";
+import { lastGood, readReleases } from "../release/ledger";
 import { setUp, type Tools } from "../setup";
 import { openStack } from "../stack";
 import { loadConfig } from "../stack-config";
@@ -13,8 +15,8 @@ import { keyVolume, missingVolumes, targetVolumes, type TargetVolume } from "./v
 /** A stack whose backups can be read. */
 export interface ReadyStack {
   readonly context: Context;
-  /** Variables with which the stack comes up again as it ran: its TAG. */
-  readonly env: Readonly<Record<string, string>>;
+  /** With what it comes up again as it ran. */
+  readonly again: Again;
   readonly tools: Tools;
   readonly stack: Stack;
   readonly config: Config;
@@ -34,16 +36,24 @@ export async function openBackedUp(
 ): Promise<ReadyStack> {
   const tools = await setUp(caller, { retry, images: true });
   const stack = await openStack(caller, tools, name, false);
-  const tag = await runningTag(caller, tools, stack);
-  const env: Readonly<Record<string, string>> = tag === "" ? {} : { TAG: tag };
-  const context: Context = { ...caller, env: { ...caller.env, ...env } };
-  const config = loadConfig(context, name);
+  const again = await againAs(caller, tools, stack);
+  const context: Context = { ...caller, env: { ...caller.env, ...again.env } };
+  const config = loadConfig(context, name, again.config);
   if ((await missingVolumes(tools.docker, [keyVolume(name)])).length > 0)
     throw new CommandError(
       `This Docker host knows nothing of backups of stack "${name}"; nothing was changed.`,
       `Where they are kept elsewhere, let it find them: set backupRepository and backupKey, run ./mlops up --stack ${name}, then this command with --replace.`,
     );
-  return { context, env, tools, stack, config, retry };
+  return { context, again, tools, stack, config, retry };
+}
+
+/** As the caller says by TAG; else as the stack runs, or ran before it was taken down. */
+async function againAs(context: Context, tools: Tools, stack: Stack): Promise<Again> {
+  const asConfigured: Again = { env: {}, config: {} };
+  if ((context.env["TAG"] ?? "") !== "") return asConfigured;
+  const releases = await readReleases(tools, stack);
+  const live = lastGood(releases) ?? lastGood(await releasesBeforeDown(context, stack.name));
+  return live === undefined ? asConfigured : asItRuns(context.root, live);
 }
 
 /** The agent that restores a stack's backups, by default into its own volumes. */

@@ -163,7 +163,7 @@ async function goLive(ready: ReadyStack, restorer: Restorer, id: string): Promis
 
 /** Makes the data of a restore live, or what was live before it, and brings the stack up on it. */
 export async function switchAndDeploy(
-  { context, env, tools, config, retry }: ReadyStack,
+  { context, again, tools, config, retry }: ReadyStack,
   restorer: Restorer,
   id: string,
   direction: "restored" | "before",
@@ -177,7 +177,7 @@ export async function switchAndDeploy(
   await deploy(context, {
     stack,
     retry: `./mlops up --stack ${stack}`,
-    env,
+    ...again,
     yes: true,
     allowData: true,
   });

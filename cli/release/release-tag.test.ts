@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { isReleaseTag } from "./running-tag";
+import { isReleaseTag } from "./release-tag";
 
 void describe("what the app runs", () => {
   for (const tag of ["v1.0.0", "2026-11-23", "1f0c2a9b77d"])
