@@ -88,7 +88,9 @@ void describe("a stack that is restored", { timeout: 20 * 60_000 }, () => {
   });
 
   void it("is proved by a drill of which nothing stays, while it serves", async () => {
-    const { stdout } = await sandbox.succeed("drill", "restore", "--json");
+    const command = ["drill", "restore", "--json", "--stack", sandbox.stack];
+    const { exitCode, stdout, output } = await sandbox.run(command);
+    assert.equal(exitCode, 0, output);
     const result = JSON.parse(stdout) as RestoreDrillResult;
     assert.equal(result.set, first.set);
     assert.deepEqual(
