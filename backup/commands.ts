@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { text } from "node:stream/consumers";
 import { Command, Option } from "commander";
 import { Cron } from "croner";
@@ -8,6 +9,7 @@ import { withRepositoryLock } from "./lock";
 import { damageOf, keepExport, makeSet, readBack, type StackExport } from "./make-set";
 import { sealManifest, type Reason } from "./manifest";
 import { expireSets } from "./expire";
+import { waitingIn } from "./restore/place";
 import { lastRun, recordRun } from "./runs";
 import { serve } from "./serve";
 
@@ -59,6 +61,8 @@ export function listCommand(): Command {
       drillSchedule: settings.drillSchedule,
       nextDrill: nextRun(settings.drillSchedule),
       lastDrill: (await lastRun(places, "drill")) ?? null,
+      // As good as all volumes: a restore is in each, and in that of the databases first.
+      kept: await waitingIn(dirname(places.pgdata)),
     });
   });
 }

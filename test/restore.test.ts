@@ -145,8 +145,8 @@ void describe("a stack that is restored", { timeout: 20 * 60_000 }, () => {
   });
 
   void it("goes back to what it had before, and is backed up again from there", async () => {
-    const { output } = await sandbox.run(["restore", "--undo", "?", "--stack", sandbox.stack]);
-    const id = /can be undone are: (\S+)\./.exec(output)?.[1] ?? output;
+    const { output } = await sandbox.succeed("backups");
+    const id = /restore --forget (\S+) /.exec(output)?.[1] ?? output;
     await sandbox.succeed("restore", "--undo", id);
     await assertAsBefore();
     await backUp();

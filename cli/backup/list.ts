@@ -21,6 +21,8 @@ export interface ListedSets {
   readonly drillSchedule: string;
   readonly nextDrill: string | null;
   readonly lastDrill: Run | null;
+  /** IDs of restores of which the volumes keep something beside what is live, oldest first. */
+  readonly kept: readonly string[];
 }
 
 /** The sets of a stack. @throws what `execAgent` throws. */

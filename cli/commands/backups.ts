@@ -45,10 +45,10 @@ async function backups(context: Context, options: BackupsOptions): Promise<void>
     (step) => listSets(tools, name, step),
   );
   if (options.json === true) terminal.printJson({ stack: name, ...listed });
-  else print(terminal, listed);
+  else print(terminal, name, listed);
 }
 
-function print(terminal: Terminal, listed: ListedSets): void {
+function print(terminal: Terminal, stack: string, listed: ListedSets): void {
   const { sets, broken, latest, nextBackup, lastBackup } = listed;
   if (sets.length === 0) terminal.note("There is none yet. Make one with: ./mlops backup");
   else
@@ -69,6 +69,10 @@ function print(terminal: Terminal, listed: ListedSets): void {
     nextBackup === null ? "None is scheduled (backupSchedule)." : `Next: ${nextBackup}`,
   );
   terminal.note(describeDrills(listed));
+  for (const id of listed.kept)
+    terminal.note(
+      `The volumes keep what the restore ${id} took the place of. To delete it: ./mlops restore --forget ${id} --stack ${stack}`,
+    );
 }
 
 /** Whether what is listed can be restored, as far as that was tried. */
