@@ -26,7 +26,8 @@ void describe("passwordsOf", () => {
   const deployed = state(
     password("postgres-superuser-password"),
     password("postgres-mlops-password"),
-    password("postgres-mlflow-password"),
+    // A run was killed that had not made the new one yet.
+    password("postgres-mlflow-password", { delete: true }),
     password("postgres-metrics-password"),
     password("redis-password", { delete: true }),
     password("redis-password"),

@@ -1,5 +1,5 @@
 import { PASSWORDS, type PasswordOwner } from "../components/passwords";
-import { isPassword, labelOf, type State, type StateResource } from "./state";
+import { isPassword, labelOf, type State } from "./state";
 
 /** What can be rotated: each service with passwords of its own, and all of them. */
 export const ROTATABLE = [...(Object.keys(PASSWORDS) as PasswordOwner[]), "all"] as const;
@@ -7,24 +7,28 @@ export const ROTATABLE = [...(Object.keys(PASSWORDS) as PasswordOwner[]), "all"]
 /** One of {@link ROTATABLE}. */
 export type Rotatable = (typeof ROTATABLE)[number];
 
-/** The generated passwords in a stack's state that belong to a service, each once. */
-export function passwordsOf(state: State, service: Rotatable): readonly StateResource[] {
+/**
+ * URNs of the generated passwords in a stack's state that belong to a service. Of one that a killed
+ * run was about to replace there may be nothing left but what is to be deleted.
+ */
+export function passwordsOf(state: State, service: Rotatable): readonly string[] {
   const ends: readonly string[] =
     service === "all" ? Object.values(PASSWORDS).flat() : PASSWORDS[service];
-  return state.resources.filter(
-    (resource) =>
-      isPassword(resource) &&
-      resource.delete !== true &&
-      ends.some((end) => resource.urn.endsWith(`-${end}`)),
-  );
+  const urns = state.resources
+    .filter((resource) => isPassword(resource) && ends.some((end) => isNamed(resource.urn, end)))
+    .map(({ urn }) => urn);
+  return [...new Set(urns)];
 }
 
 /** A password by the role that it is of, such as `postgres-mlops`. */
-export function roleOf({ urn }: StateResource): string {
-  const name = urn.slice(urn.lastIndexOf("::") + 2);
-  const ends = Object.values(PASSWORDS).flat();
-  return (ends.find((end) => name.endsWith(`-${end}`)) ?? name).replace(/-password$/, "");
+export function roleOf(urn: string): string {
+  const end = Object.values(PASSWORDS)
+    .flat()
+    .find((end) => isNamed(urn, end));
+  return (end ?? urn).replace(/-password$/, "");
 }
+
+const isNamed = (urn: string, end: string): boolean => urn.endsWith(`-${end}`);
 
 /** Services of which a container is another one, or a further one, than before. */
 export function restartedServices(before: State, after: State): readonly string[] {

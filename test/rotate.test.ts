@@ -47,7 +47,12 @@ void describe("passwords of a stack that serves", { timeout: 10 * 60_000 }, () =
     return args.includes("--json") ? ended.stdout : ended.output;
   };
   const passwords = async (): Promise<Passwords> => {
-    const { stdout } = await sandbox.pulumi(["stack", "export", "--show-secrets"]);
+    const { exitCode, stdout, output } = await sandbox.pulumi([
+      "stack",
+      "export",
+      "--show-secrets",
+    ]);
+    assert.equal(exitCode, 0, output);
     const { deployment } = JSON.parse(stdout) as {
       deployment: {
         resources: {

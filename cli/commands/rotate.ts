@@ -59,7 +59,7 @@ async function rotate(
     stack: name,
     retry,
     ...asItRuns(context.root, live),
-    replace: passwords.map(({ urn }) => urn),
+    replace: passwords,
     yes: yes === true,
     allowData: allowData === true,
   });
