@@ -1,6 +1,6 @@
-import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import type Docker from "dockerode";
+import { demux } from "./demux";
 
 /** How a command inside a container ended. */
 export interface ExecResult {
@@ -26,13 +26,7 @@ export async function execInContainer(
     AttachStderr: true,
   });
   const stream = await execution.start({});
-  const stdout = new PassThrough();
-  const stderr = new PassThrough();
-  docker.modem.demuxStream(stream, stdout, stderr);
-  stream.once("end", () => {
-    stdout.end();
-    stderr.end();
-  });
+  const { stdout, stderr } = demux(docker, stream);
   const [written, complained] = await Promise.all([text(stdout), text(stderr)]);
   const { ExitCode } = await execution.inspect();
   return { exitCode: ExitCode ?? -1, stdout: written, stderr: complained };

@@ -1,6 +1,6 @@
-import { PassThrough } from "node:stream";
 import type Docker from "dockerode";
 import type { Container } from "dockerode";
+import { demux } from "./demux";
 import { CommandError, statusOf } from "./errors";
 import { readErrors, readEvents } from "./job-events";
 import { InterruptedError } from "./operation";
@@ -71,17 +71,11 @@ export async function runOneOff(
 
 async function follow(docker: Docker, container: Container, step: Step): Promise<OneOffEnd> {
   const stream = await container.attach({ stream: true, stdout: true, stderr: true });
-  const output = new PassThrough();
-  const errors = new PassThrough();
-  docker.modem.demuxStream(stream, output, errors);
-  stream.once("end", () => {
-    output.end();
-    errors.end();
-  });
+  const { stdout, stderr } = demux(docker, stream);
   // Not its exit alone: the next one of that name needs it gone.
   const ended = container.wait({ condition: "removed" }) as Promise<{ StatusCode: number }>;
   await container.start();
-  const [result, problem] = await Promise.all([readEvents(output, step), readErrors(errors, step)]);
+  const [result, problem] = await Promise.all([readEvents(stdout, step), readErrors(stderr, step)]);
   return { exitCode: (await ended).StatusCode, result, problem };
 }
 

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { after, before, describe, it } from "node:test";
 import type Docker from "dockerode";
 import type { Manifest } from "../backup/manifest";
@@ -9,8 +8,7 @@ import { dockerClient } from "../cli/docker";
 import { PublicApi } from "../cli/public-api";
 import { assertNothingLost, MeasuredLoad } from "./measured-load";
 import { docker, Sandbox } from "./sandbox";
-
-const WITHIN_MS = 60_000;
+import { until } from "./until";
 
 void describe("a stack that loses what it stands on", { timeout: 15 * 60_000 }, () => {
   let sandbox: Sandbox;
@@ -166,12 +164,3 @@ void describe("a stack that loses what it stands on", { timeout: 15 * 60_000 }, 
     assert.deepEqual(await volumes(), []);
   });
 });
-
-/** Waits until something holds. */
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + WITHIN_MS;
-  while (!(await holds())) {
-    assert.ok(Date.now() < deadline, `not within ${WITHIN_MS / 1000} s`);
-    await delay(200);
-  }
-}

@@ -3,7 +3,6 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { after, before, describe, it } from "node:test";
 import type { Manifest } from "../backup/manifest";
 import { dockerClient } from "../cli/docker";
@@ -11,8 +10,7 @@ import type { RestoreDrillResult } from "../cli/drill/restore";
 import { ThrowawayStack } from "../cli/drill/throwaway-stack";
 import type { RestoreReport } from "../cli/restore/restore";
 import { docker, Sandbox } from "./sandbox";
-
-const WITHIN_MS = 120_000;
+import { until } from "./until";
 
 void describe("a stack that is restored", { timeout: 20 * 60_000 }, () => {
   let sandbox: Sandbox;
@@ -82,7 +80,10 @@ void describe("a stack that is restored", { timeout: 20 * 60_000 }, () => {
   void it("is left alone while it is up, and where nothing fits what is asked for", async () => {
     await refused(["restore"], /is up; nothing was changed.*--replace/s);
     await refused(["restore", "20200101T000000Z", "--replace", "--no-safety"], /There is no set/);
-    await refused(["restore", "--undo", "none"], /No restore none is live.*nothing was changed/);
+    await refused(
+      ["restore", "--undo", "none"],
+      /The restore none is not what stack .* runs on; nothing was changed/,
+    );
     await refused(["restore", "--at", "2026-11-23 09:00:00"], /offset from UTC/);
     await assertAsBefore();
   });
@@ -179,12 +180,3 @@ void describe("a stack that is restored", { timeout: 20 * 60_000 }, () => {
     await sandbox.succeed("predict");
   });
 });
-
-/** Waits until something holds. */
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + WITHIN_MS;
-  while (!(await holds())) {
-    assert.ok(Date.now() < deadline, `not within ${WITHIN_MS / 1000} s`);
-    await delay(100);
-  }
-}

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { after, before, describe, it } from "node:test";
 import type Docker from "dockerode";
 import { dockerClient } from "../cli/docker";
@@ -8,6 +7,7 @@ import { PublicApi } from "../cli/public-api";
 import { filesBelow } from "./files-below";
 import { assertNothingLost, MeasuredLoad } from "./measured-load";
 import { docker, runProgram, Sandbox } from "./sandbox";
+import { until } from "./until";
 
 /** Roles of Postgres, with a database that each may connect to. */
 const ROLES = { superuser: "postgres", mlops: "mlops", mlflow: "mlflow", metrics: "postgres" };
@@ -22,8 +22,6 @@ const EXPORTERS = [
   ["postgres-exporter", 9187, "pg_up"],
   ["redis-exporter", 9121, "redis_up"],
 ] as const;
-
-const WITHIN_MS = 60_000;
 
 void describe("passwords of a stack that serves", { timeout: 10 * 60_000 }, () => {
   let sandbox: Sandbox;
@@ -246,12 +244,3 @@ void describe("passwords of a stack that serves", { timeout: 10 * 60_000 }, () =
         assert.ok(!text.includes(secret), `a password is in ${where}`);
   });
 });
-
-/** Waits until something holds. */
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + WITHIN_MS;
-  while (!(await holds())) {
-    assert.ok(Date.now() < deadline, `not within ${WITHIN_MS / 1000} s`);
-    await delay(200);
-  }
-}

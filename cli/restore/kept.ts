@@ -21,20 +21,40 @@ export interface KeptRequest {
  *
  * @throws CommandError when the volumes know nothing of that restore.
  */
-export async function undoRestore(
-  caller: Context,
-  { stack, id, retry }: KeptRequest,
-): Promise<void> {
-  await withStackLock(caller, stack, retry, async () => {
-    const ready = await openBackedUp(caller, stack, retry);
-    await finishSwitch(ready.context, ready.tools, stack, retry);
-    const restorer = await restorerOf(ready);
-    await requireSwitchedTo(ready, restorer, id);
-    await switchAndDeploy(ready, restorer, id, "before");
+export async function undoRestore(caller: Context, request: KeptRequest): Promise<void> {
+  await withRestorer(caller, request, async (ready, restorer) => {
+    await requireSwitchedTo(ready, restorer, request.id);
+    await switchAndDeploy(ready, restorer, request.id, "before");
   });
 }
 
-/** Nothing is stopped for an ID that is mistyped. */
+/**
+ * Deletes what is not live of a restore: what it took the place of, or what was undone.
+ *
+ * @throws CommandError when the volumes know nothing of that restore.
+ */
+export async function forgetRestore(caller: Context, request: KeptRequest): Promise<void> {
+  const { stack, id, retry } = request;
+  await withRestorer(caller, request, async ({ context }, restorer) => {
+    const title = `Deleting what ${stack} keeps of the restore ${id}`;
+    await runStep(context, { name: "forget", title, retry }, (step) => restorer.forget(id, step));
+  });
+}
+
+/** Does work on what a stack's volumes keep, which nobody else works on meanwhile. */
+function withRestorer(
+  caller: Context,
+  { stack, retry }: KeptRequest,
+  work: (ready: ReadyStack, restorer: Restorer) => Promise<void>,
+): Promise<void> {
+  return withStackLock(caller, stack, retry, async () => {
+    const ready = await openBackedUp(caller, stack, retry);
+    await finishSwitch(ready.context, ready.tools, stack, retry);
+    await work(ready, await restorerOf(ready));
+  });
+}
+
+/** Nothing is stopped for an ID that is mistyped, or of a restore that another one lies upon. */
 async function requireSwitchedTo(
   { context, config, retry }: ReadyStack,
   restorer: Restorer,
@@ -44,32 +64,12 @@ async function requireSwitchedTo(
   const kept = await runStep(context, { name: "kept", title, retry }, (step) =>
     restorer.kept(step),
   );
-  const live = kept.filter(({ phases }) => Object.values(phases).includes("switched"));
-  if (live.some((restore) => restore.id === id)) return;
+  const live = kept.findLast(({ phases }) => Object.values(phases).includes("switched"));
+  if (live?.id === id) return;
   throw new CommandError(
-    `No restore ${id} is live on stack "${config.stack}"; nothing was changed.`,
-    live.length === 0
-      ? "None that could be undone is."
-      : `Those that can be undone are: ${live.map((restore) => restore.id).join(", ")}.`,
+    `The restore ${id} is not what stack "${config.stack}" runs on; nothing was changed.`,
+    live === undefined
+      ? "It runs on none that could be undone."
+      : `It runs on the restore ${live.id}, and only that can be undone.`,
   );
-}
-
-/**
- * Deletes what is not live of a restore: what it took the place of, or what was undone.
- *
- * @throws CommandError when the volumes know nothing of that restore.
- */
-export async function forgetRestore(
-  caller: Context,
-  { stack, id, retry }: KeptRequest,
-): Promise<void> {
-  await withStackLock(caller, stack, retry, async () => {
-    const ready = await openBackedUp(caller, stack, retry);
-    await finishSwitch(ready.context, ready.tools, stack, retry);
-    const restorer = await restorerOf(ready);
-    const title = `Deleting what ${stack} keeps of the restore ${id}`;
-    await runStep(ready.context, { name: "forget", title, retry }, (step) =>
-      restorer.forget(id, step),
-    );
-  });
 }
