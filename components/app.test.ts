@@ -63,6 +63,13 @@ void describe("App", async () => {
     assert.doesNotMatch(String(inputs.create), /password-of-/);
   });
 
+  void it("migrates again where Postgres has another container, and so perhaps restored data", () => {
+    for (const job of ["app-migrate", "mlflow-schema"]) {
+      const { inputs } = prod.command(job);
+      assert.equal((inputs.triggers as unknown[])[1], "mlops-prod-postgres-id");
+    }
+  });
+
   void it("in dev mode runs the working folder, and reloads", async () => {
     const dev = await recordStack(stackConfig("dev", {}, { MODE: "vsc" }));
     const { inputs } = dev.container("app");

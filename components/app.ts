@@ -117,7 +117,14 @@ export class App extends pulumi.ComponentResource {
     };
     const migrate = new Job(
       `${name}-migrate`,
-      { context, spec, task: "migrate", command: ["migrate"], network: "data" },
+      {
+        context,
+        spec,
+        task: "migrate",
+        command: ["migrate"],
+        network: "data",
+        subject: args.database.server,
+      },
       { parent: this, dependsOn: [...args.after] },
     );
     const generation = generationOf(spec, secretKey);

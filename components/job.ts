@@ -15,11 +15,13 @@ export interface JobArgs {
   readonly command: readonly string[];
   /** The one network that the job needs. */
   readonly network: NetworkName;
+  /** What it works on: where that is another, it runs again. */
+  readonly subject: pulumi.Input<string>;
 }
 
 /**
  * A one-off container that must succeed before what depends on it may start, such as a schema
- * migration. It runs again when the image changes, and must be safe to run twice: whoever is
+ * migration. It runs again when the image or its subject changes, and must be safe to run twice: whoever is
  * killed in the middle runs it again.
  */
 export class Job extends pulumi.ComponentResource {
@@ -32,7 +34,7 @@ export class Job extends pulumi.ComponentResource {
       name,
       {
         create: dockerRun(args),
-        triggers: [args.spec.image],
+        triggers: [args.spec.image, args.subject],
       },
       { parent: this, dependsOn: (args.spec.files ?? []).map((mount) => mount.volume.ready) },
     );

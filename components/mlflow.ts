@@ -106,6 +106,7 @@ export class Mlflow extends pulumi.ComponentResource {
         task: "schema",
         command: ["mlflow", "db", "upgrade", storeUri],
         network: "data",
+        subject: database.server,
       },
       { parent: this, dependsOn: [...args.after] },
     );

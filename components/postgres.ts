@@ -29,6 +29,11 @@ export interface Database {
   readonly name: string;
   /** Generated password of the role. */
   readonly password: pulumi.Output<string>;
+  /**
+   * The server's container. With another one the database may be another as well, such as one that
+   * was restored: what has been done to it is to be done again.
+   */
+  readonly server: pulumi.Output<string>;
 }
 
 /** The official image's own user. */
@@ -63,8 +68,6 @@ export class Postgres extends pulumi.ComponentResource {
       generatedPassword(`${name}-${role}-password`, { parent: this });
     const superuser = password("superuser");
     const metrics = password("metrics");
-    this.app = { name: "mlops", password: password("mlops") };
-    this.mlflow = { name: "mlflow", password: password("mlflow") };
 
     const data = new DataVolume(
       `${name}-data`,
@@ -130,6 +133,13 @@ export class Postgres extends pulumi.ComponentResource {
       },
       { parent: this },
     );
+    const database = (of: string): Database => ({
+      name: of,
+      password: password(of),
+      server: server.ids.apply(([id = ""]) => id),
+    });
+    this.app = database("mlops");
+    this.mlflow = database("mlflow");
     this.ready = new command.local.Command(
       `${name}-roles`,
       {
