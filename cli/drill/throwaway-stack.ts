@@ -1,15 +1,19 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
+import { once } from "node:events";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type Docker from "dockerode";
 import { parse, stringify } from "yaml";
-import { statusOf } from "../errors";
+import { codeOf, statusOf } from "../errors";
 import { heldReleases } from "../release/hold";
 
 /** Folders of a checkout that belong to whoever uses it. */
 const PRIVATE = new Set([".git", ".mlops", "dist", "node_modules"]);
+
+/** Below the ports of outgoing connections, which begin at 32768 unless somebody changed that. */
+const [FIRST_PORT, LAST_PORT] = [20_000, 32_000];
 
 /** Which stack to make. */
 export interface ThrowawayStackRequest {
@@ -107,20 +111,27 @@ async function gone(removal: Promise<unknown>): Promise<void> {
   }
 }
 
-/** Ports of the loopback address that were free a moment ago. */
+/**
+ * Ports of the loopback address that were free a moment ago. None of those that the system gives to
+ * outgoing connections: the next of them could have it before the stack does.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("no port was opened");
-    return address.port;
-  });
+  const servers: Server[] = [];
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = randomInt(FIRST_PORT, LAST_PORT + 1);
+    const server = createServer().listen(port, "127.0.0.1");
+    const taken = await once(server, "listening").then(
+      () => false,
+      (error: unknown) => {
+        if (codeOf(error) !== "EADDRINUSE") throw error;
+        return true;
+      },
+    );
+    if (taken) continue;
+    servers.push(server);
+    ports.push(port);
+  }
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
 }
