@@ -1,8 +1,13 @@
+import { randomInt } from "node:crypto";
+import { once } from "node:events";
 import { readdir, readFile, readlink } from "node:fs/promises";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import type Docker from "dockerode";
 import type { Config } from "../config";
 import { codeOf, CommandError, PortTakenError } from "./errors";
+
+/** Below the ports of outgoing connections, which begin at 32768 unless somebody changed that. */
+const [FIRST_PORT, LAST_PORT] = [20_000, 32_000];
 
 interface Wanted {
   readonly key: string;
@@ -119,20 +124,27 @@ async function listeningProcess(port: number): Promise<string | undefined> {
   return undefined;
 }
 
-/** Ports of the loopback address that were free a moment ago. */
+/**
+ * Ports of the loopback address that were free a moment ago. None of those that the system gives to
+ * outgoing connections: the next of them could have it before the stack does.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("no port was opened");
-    return address.port;
-  });
+  const servers: Server[] = [];
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = randomInt(FIRST_PORT, LAST_PORT + 1);
+    const server = createServer().listen(port, "127.0.0.1");
+    const taken = await once(server, "listening").then(
+      () => false,
+      (error: unknown) => {
+        if (codeOf(error) !== "EADDRINUSE") throw error;
+        return true;
+      },
+    );
+    if (taken) continue;
+    servers.push(server);
+    ports.push(port);
+  }
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
 }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { createContext, type Context } from "../cli/context";
+import { drillBackups } from "../cli/drill/backup";
+import { backupFindings } from "../cli/drill/backup-results";
 import { DrillStack } from "../cli/drill/drill-stack";
 import { BOUNDARIES, drillKills, type Boundary } from "../cli/drill/kill";
 import { drillReleases } from "../cli/drill/release";
@@ -21,7 +23,7 @@ function assertNothingLost({ load, wrongVersions, predictionLog }: LoadOutcome):
   assert.ok(predictionLog.answered > 0);
 }
 
-void describe("releases under load", { timeout: 20 * 60_000 }, () => {
+void describe("releases and backups under load", { timeout: 20 * 60_000 }, () => {
   const context: Context = createContext(process.cwd(), process.env);
   const { signal } = new AbortController();
   const inStep = <T>(title: string, work: (step: Step) => Promise<T>): Promise<T> =>
@@ -55,5 +57,18 @@ void describe("releases under load", { timeout: 20 * 60_000 }, () => {
       boundaries.map(() => ({ killed: true, residue: undefined })),
     );
     assertNothingLost(outcome);
+  });
+
+  void it("lose none while backups are made, which are measured beside as long without", async () => {
+    const result = await inStep("Backing up", (step) =>
+      drillBackups(stack, { rounds: 1, rate: RATE, signal }, step),
+    );
+    const { passed, verdict } = backupFindings(result);
+    assert.ok(passed, verdict);
+    const [round] = result.rounds;
+    assert.ok(round !== undefined && round.manifest.verified);
+    // Both spans had the load, and were about as long.
+    for (const { requests } of [round.without, round.with])
+      assert.ok(Math.abs(requests / RATE - round.seconds) < 2, `${requests} in ${round.seconds} s`);
   });
 });

@@ -16,18 +16,23 @@ export interface Ended {
 
 /** A throw-away stack for a test, and the commands that are run on it. */
 export class Sandbox {
-  private constructor(private readonly project: ThrowawayStack) {}
+  private constructor(
+    private readonly project: ThrowawayStack,
+    private readonly within: () => readonly string[],
+  ) {}
 
   /**
    * @param base stack of the project whose configuration the new one starts from.
    * @param values configuration on top, without the namespace.
+   * @param within what to put before each command line of `./mlops`. @default nothing
    */
   static async create(
     base: string,
     values: Readonly<Record<string, string>> = {},
+    within: () => readonly string[] = () => [],
   ): Promise<Sandbox> {
     const request = { source: process.cwd(), prefix: "test", base, values };
-    return new Sandbox(await ThrowawayStack.create(request));
+    return new Sandbox(await ThrowawayStack.create(request), within);
   }
 
   /** Folder of the copy of the project. */
@@ -55,7 +60,8 @@ export class Sandbox {
     env: Readonly<Record<string, string>> = {},
     input?: string,
   ): Promise<Ended> {
-    return runProgram(join(this.root, "mlops"), args, {
+    const [program = "", ...line] = [...this.within(), join(this.root, "mlops"), ...args];
+    return runProgram(program, line, {
       cwd: this.root,
       env: { ...this.environment, ...env },
       ...(input === undefined ? {} : { input }),
