@@ -106,6 +106,16 @@ export class Restic {
     }
   }
 
+  /**
+   * Reads without a lock of restic's: the agent's own locks keep off whoever removes something, and
+   * one that a killed restic has left must not stand in the way of a restore.
+   *
+   * @throws what `run` throws.
+   */
+  query(args: readonly string[], options: ToolOptions = {}): Promise<ToolResult> {
+    return this.run(["--no-lock", ...args], options);
+  }
+
   /** Such as `0.18.0`. */
   async version(): Promise<string> {
     const { stdout } = await runTool("restic", ["version"]);
@@ -114,12 +124,12 @@ export class Restic {
 
   /** @throws WrongKeyError, or ProgramError where there is no repository. */
   async open(): Promise<void> {
-    await this.run(["cat", "config"]);
+    await this.query(["cat", "config"]);
   }
 
   /** Makes the repository where there is none. */
   async ensure(): Promise<void> {
-    const { exitCode } = await this.run(["cat", "config"], { accepted: [NO_REPOSITORY] });
+    const { exitCode } = await this.query(["cat", "config"], { accepted: [NO_REPOSITORY] });
     if (exitCode === NO_REPOSITORY) await this.run(["init"]);
   }
 
@@ -197,7 +207,7 @@ export class Restic {
   /** The stack's snapshots that have all of the tags, oldest first; none without a repository. */
   async snapshots(tags: readonly string[]): Promise<readonly Snapshot[]> {
     const args = tags.length === 0 ? [] : [`--tag=${tags.join(",")}`];
-    const { exitCode, stdout } = await this.run(
+    const { exitCode, stdout } = await this.query(
       ["snapshots", "--json", `--host=${this.stack}`, ...args],
       { accepted: [NO_REPOSITORY] },
     );
@@ -208,7 +218,7 @@ export class Restic {
 
   /** A file of a snapshot. */
   async read(snapshot: string, path: string): Promise<string> {
-    return (await this.run(["dump", snapshot, path])).stdout;
+    return (await this.query(["dump", snapshot, path])).stdout;
   }
 
   /** Reads the repository, of what it keeps so many percent, and compares it with its checksums. */
@@ -218,7 +228,7 @@ export class Restic {
 
   /** Reads everything that a snapshot needs, and compares it with its checksums. */
   async readAll(snapshot: string): Promise<void> {
-    await this.run(["dump", "--archive=tar", snapshot, "/"], { discard: true });
+    await this.query(["dump", "--archive=tar", snapshot, "/"], { discard: true });
   }
 
   /**
@@ -248,7 +258,7 @@ export class Restic {
 
   /** Looks whether the index knows all that a snapshot needs. @throws ProgramError when it does not. */
   async requireWhole(snapshot: string): Promise<void> {
-    await this.run(["stats", "--mode=raw-data", snapshot], { discard: true });
+    await this.query(["stats", "--mode=raw-data", snapshot], { discard: true });
   }
 
   /** Forgets snapshots, and gives back the room that only they took. */
