@@ -26,6 +26,7 @@ void describe("what goes wrong with backups, loudly, while earlier sets can be u
       repositoryMebibytes: REPOSITORY_MEBIBYTES,
       hasMlflow: true,
     });
+    await world.keepSets();
     await world.sql("postgres", "CREATE DATABASE mlops;\nCREATE DATABASE mlflow;");
     await world.sql("mlops", "CREATE TABLE log (id int PRIMARY KEY, text text);");
     await insert(1, 1000);

@@ -9,6 +9,7 @@ void describe("backups on another host, by sftp", () => {
 
   before(async () => {
     world = await BackedUp.create("prod", { hasMlflow: true, isAtSftp: true });
+    await world.keepSets();
     await world.sql("postgres", "CREATE DATABASE mlops;\nCREATE DATABASE mlflow;");
     await world.sql(
       "mlops",
