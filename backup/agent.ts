@@ -19,7 +19,7 @@ export function openAgent(places: Places = PLACES): Agent {
     places,
     settings,
     pgbackrest: new PgBackrest(places, settings),
-    restic: new Restic(places),
+    restic: new Restic(places, settings),
     sets: new Sets(places, settings.stack),
   };
 }

@@ -4,13 +4,15 @@ import { Command, Option } from "commander";
 import { Cron } from "croner";
 import { CommandError, messageOf } from "../cli/errors";
 import { openAgent, type Agent } from "./agent";
+import { markDamaged } from "./damage";
 import { Report, toStdout } from "./events";
 import { withRepositoryLock } from "./lock";
-import { damageOf, keepExport, makeSet, readBack, type StackExport } from "./make-set";
-import { sealManifest, type Reason } from "./manifest";
+import { keepExport, makeSet, readBack, type StackExport } from "./make-set";
+import type { Reason } from "./manifest";
 import { expireSets } from "./expire";
 import { waitingIn } from "./restore/place";
 import { lastRun, recordRun } from "./runs";
+import { readIndexBack } from "./reindex";
 import { serve } from "./serve";
 
 /** `agent backup`: a new set. */
@@ -50,8 +52,10 @@ async function backup(reason: Reason, fromStdin: boolean): Promise<void> {
 /** `agent list`: every set, and which is the newest good one. */
 export function listCommand(): Command {
   return new Command("list").description("List the sets, oldest first.").action(async () => {
-    const { places, sets, settings } = openAgent();
+    const agent = openAgent();
+    const { places, sets, settings } = agent;
     const report = new Report(toStdout);
+    await readIndexBack(agent);
     report.result({
       ...(await sets.list()),
       latest: (await sets.latest()) ?? null,
@@ -94,6 +98,7 @@ export function verifyCommand(): Command {
 
 /** What is damaged is no longer called good, and the newest that is takes its place. */
 async function verify(agent: Agent, name: string | undefined, report: Report): Promise<void> {
+  await readIndexBack(agent);
   const { sets } = await agent.sets.list();
   const manifest = name === undefined ? sets.at(-1) : sets.find(({ set }) => set === name);
   if (manifest === undefined)
@@ -104,9 +109,7 @@ async function verify(agent: Agent, name: string | undefined, report: Report): P
   try {
     await report.step("verify", (doing) => readBack(agent, manifest, doing));
   } catch (error) {
-    const problems = [...manifest.problems, damageOf(error)];
-    await agent.sets.write(sealManifest({ ...manifest, verified: false, problems }));
-    const latest = await agent.sets.updateLatest();
+    const latest = await markDamaged(agent, manifest, error);
     throw new CommandError(
       `The set ${manifest.set} is damaged: ${messageOf(error)}.`,
       latest === undefined

@@ -2,6 +2,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CommandError, messageOf } from "../cli/errors";
 import type { Agent } from "./agent";
+import { isDamaged, markIncomplete } from "./damage";
 import type { Doing, Report } from "./events";
 import {
   sealManifest,
@@ -12,7 +13,8 @@ import {
   type Reason,
 } from "./manifest";
 import { namePoint, startArchiving, type Point } from "./point";
-import type { Restic, Saved } from "./restic";
+import { MANIFEST_FILE, MANIFEST_TAG, type Restic, type Saved } from "./restic";
+import { readIndexBack } from "./reindex";
 import { holdingRewrites, pingRedis, releaseRewrites } from "./redis-hold";
 import type { Places, StackFacts } from "./settings";
 
@@ -62,6 +64,7 @@ async function saveAll(
   const { places, settings, pgbackrest, restic, sets } = agent;
   const startedAt = new Date();
   await sets.clean();
+  await readIndexBack(agent);
   const earlier = (await sets.list()).sets;
   const set = await sets.freeName(startedAt);
   /** A step whose failure is a problem of the set, not its end. */
@@ -82,8 +85,9 @@ async function saveAll(
     await restic.unlock();
     await releaseRewrites(places);
   });
-  const isDamaged = wasFoundDamaged((await sets.own()).at(-1));
-  if (isDamaged) await report.step("repair", () => restic.repair());
+  const newest = (await sets.own()).at(-1);
+  const anew = newest !== undefined && isDamaged(newest);
+  if (anew) await report.step("repair", () => restic.repair());
   const postgres = await attempt("postgres", (doing) => savePostgres(agent, set, doing));
   const saved: Record<FilesPartName, Saved | null> = {
     mlflow: null,
@@ -92,7 +96,7 @@ async function saveAll(
     stack: null,
   };
   const saveFiles = (part: FilesPartName, folders: readonly string[], doing: Doing) =>
-    restic.backup(folders, [`set:${set}`, `part:${part}`], doing, isDamaged);
+    restic.backup(folders, [`set:${set}`, `part:${part}`], doing, anew);
   const below = (part: keyof typeof PART_FOLDERS): string[] =>
     PART_FOLDERS[part].map((folder) => join(places.source, folder));
   saved.mlflow = await attempt("mlflow", async (doing) => {
@@ -122,6 +126,7 @@ async function saveAll(
       doing,
     ),
   );
+  if (anew) await report.step("damage", () => markIncomplete(agent));
   const files = await withTrees(restic, set, saved);
   const parts = [postgres, ...Object.values(files)];
   const unread = await attempt("verify", (doing) =>
@@ -147,23 +152,12 @@ async function saveAll(
     seconds: report.seconds,
   });
   await report.step("manifest", async () => {
-    await restic.backupText("manifest.json", JSON.stringify(manifest), [
-      `set:${set}`,
-      "part:manifest",
-    ]);
+    await restic.backupText(MANIFEST_FILE, JSON.stringify(manifest), [`set:${set}`, MANIFEST_TAG]);
     await sets.write(manifest);
     await sets.updateLatest();
   });
   return manifest;
 }
-
-const DAMAGE = "verify: ";
-
-/** A set with that problem was not what had been written, when it was read back. */
-export const damageOf = (error: unknown): string => `${DAMAGE}${messageOf(error)}`;
-
-const wasFoundDamaged = (set: Manifest | undefined): boolean =>
-  set?.problems.some((problem) => problem.startsWith(DAMAGE)) ?? false;
 
 /** The parts with their trees, which restic tells of all snapshots at once. */
 async function withTrees(

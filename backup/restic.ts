@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ProgramError, runTool, type ToolOptions, type ToolResult } from "./program";
-import type { Places } from "./settings";
+import type { AgentSettings, Places } from "./settings";
 import type { Doing } from "./events";
 import { WrongKeyError } from "./wrong-key";
 
@@ -57,12 +57,21 @@ const WRONG_KEY = 12;
 /** What lies in a volume but is not the service's data. */
 const LEFT_OUT = [".restore", "lost+found"];
 
+/** Under which a set's manifest lies beside what it describes. */
+export const MANIFEST_FILE = "manifest.json";
+export const MANIFEST_TAG = "part:manifest";
+
 /** restic on the stack's repository. */
 export class Restic {
   private readonly settings: ResticSettings;
+  private readonly stack: string;
 
   /** @throws Error when its settings cannot be read. */
-  constructor(private readonly places: Places) {
+  constructor(
+    private readonly places: Places,
+    settings: Pick<AgentSettings, "stack">,
+  ) {
+    this.stack = settings.stack;
     this.settings = JSON.parse(
       readFileSync(join(places.keys, "restic.json"), "utf8"),
     ) as ResticSettings;
@@ -97,6 +106,16 @@ export class Restic {
     }
   }
 
+  /**
+   * Reads without a lock of restic's: the agent's own locks keep off whoever removes something, and
+   * one that a killed restic has left must not stand in the way of a restore.
+   *
+   * @throws what `run` throws.
+   */
+  query(args: readonly string[], options: ToolOptions = {}): Promise<ToolResult> {
+    return this.run(["--no-lock", ...args], options);
+  }
+
   /** Such as `0.18.0`. */
   async version(): Promise<string> {
     const { stdout } = await runTool("restic", ["version"]);
@@ -105,12 +124,12 @@ export class Restic {
 
   /** @throws WrongKeyError, or ProgramError where there is no repository. */
   async open(): Promise<void> {
-    await this.run(["cat", "config"]);
+    await this.query(["cat", "config"]);
   }
 
   /** Makes the repository where there is none. */
   async ensure(): Promise<void> {
-    const { exitCode } = await this.run(["cat", "config"], { accepted: [NO_REPOSITORY] });
+    const { exitCode } = await this.query(["cat", "config"], { accepted: [NO_REPOSITORY] });
     if (exitCode === NO_REPOSITORY) await this.run(["init"]);
   }
 
@@ -135,7 +154,7 @@ export class Restic {
       [
         "backup",
         "--json",
-        "--host=mlops",
+        `--host=${this.stack}`,
         ...(anew ? ["--force"] : []),
         ...tags.map((tag) => `--tag=${tag}`),
         ...excludes,
@@ -168,7 +187,7 @@ export class Restic {
         "backup",
         "--json",
         "--quiet",
-        "--host=mlops",
+        `--host=${this.stack}`,
         "--stdin",
         `--stdin-filename=${name}`,
         ...tags.map((tag) => `--tag=${tag}`),
@@ -185,19 +204,21 @@ export class Restic {
     return summary.snapshot_id;
   }
 
-  /** Snapshots that have all of the tags, oldest first. */
-  async snapshots(
-    tags: readonly string[],
-    ids: readonly string[] = [],
-  ): Promise<readonly Snapshot[]> {
+  /** The stack's snapshots that have all of the tags, oldest first; none without a repository. */
+  async snapshots(tags: readonly string[]): Promise<readonly Snapshot[]> {
     const args = tags.length === 0 ? [] : [`--tag=${tags.join(",")}`];
-    const { stdout } = await this.run(["snapshots", "--json", ...args, ...ids]);
-    return (JSON.parse(stdout) as readonly Snapshot[] | null) ?? [];
+    const { exitCode, stdout } = await this.query(
+      ["snapshots", "--json", `--host=${this.stack}`, ...args],
+      { accepted: [NO_REPOSITORY] },
+    );
+    return exitCode === NO_REPOSITORY
+      ? []
+      : ((JSON.parse(stdout) as readonly Snapshot[] | null) ?? []);
   }
 
   /** A file of a snapshot. */
   async read(snapshot: string, path: string): Promise<string> {
-    return (await this.run(["dump", snapshot, path])).stdout;
+    return (await this.query(["dump", snapshot, path])).stdout;
   }
 
   /** Reads the repository, of what it keeps so many percent, and compares it with its checksums. */
@@ -207,7 +228,7 @@ export class Restic {
 
   /** Reads everything that a snapshot needs, and compares it with its checksums. */
   async readAll(snapshot: string): Promise<void> {
-    await this.run(["dump", "--archive=tar", snapshot, "/"], { discard: true });
+    await this.query(["dump", "--archive=tar", snapshot, "/"], { discard: true });
   }
 
   /**
@@ -233,6 +254,11 @@ export class Restic {
       }
     }
     await this.run(["repair", "index"]);
+  }
+
+  /** Looks whether the index knows all that a snapshot needs. @throws ProgramError when it does not. */
+  async requireWhole(snapshot: string): Promise<void> {
+    await this.query(["stats", "--mode=raw-data", snapshot], { discard: true });
   }
 
   /** Forgets snapshots, and gives back the room that only they took. */

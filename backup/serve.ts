@@ -5,6 +5,7 @@ import { messageOf } from "../cli/errors";
 import type { Agent } from "./agent";
 import { backupMetrics } from "./metrics";
 import { releaseRewrites } from "./redis-hold";
+import { readIndexBack } from "./reindex";
 import { removeDrill } from "./restore/drill";
 import { AGENT_PORT } from "./settings";
 
@@ -26,6 +27,8 @@ export async function serve(agent: Agent, port = AGENT_PORT): Promise<void> {
   await releaseRewrites(places);
   // And a drill that was, what it had restored.
   await removeDrill(places);
+  // On a new host; where the repository does not answer yet, the next command does it.
+  await readIndexBack(agent).catch(log);
   const registry = backupMetrics(agent);
   const server = createServer((request, response) => {
     if (request.url === "/healthz") answer(response, 200, "text/plain", "ok\n");

@@ -2,7 +2,17 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { sealManifest, type Manifest } from "../backup/manifest";
 import type { Run } from "../backup/runs";
-import { BackedUp, type AgentRun } from "./testing/backed-up";
+import type { AgentRun } from "./testing/agent-run";
+import { BackedUp } from "./testing/backed-up";
+import {
+  addArtifact,
+  emptyRepository,
+  fillRepository,
+  removeArtifact,
+  truncateNewestBackup,
+  truncatePacks,
+  writeSet,
+} from "./testing/damage";
 
 /** Room for the repository. */
 const REPOSITORY_MEBIBYTES = 200;
@@ -16,6 +26,7 @@ void describe("what goes wrong with backups, loudly, while earlier sets can be u
       repositoryMebibytes: REPOSITORY_MEBIBYTES,
       hasMlflow: true,
     });
+    await world.keepSets();
     await world.sql("postgres", "CREATE DATABASE mlops;\nCREATE DATABASE mlflow;");
     await world.sql("mlops", "CREATE TABLE log (id int PRIMARY KEY, text text);");
     await insert(1, 1000);
@@ -61,7 +72,7 @@ void describe("what goes wrong with backups, loudly, while earlier sets can be u
   void it("refuses a set of another stack by that stack's name, and never calls it the latest", async () => {
     const set = "20990101T000000Z";
     const foreign = sealManifest({ ...first, set, stack: "staging", sequence: 1000 });
-    await world.writeSet(foreign);
+    await writeSet(world, foreign);
     const refused = await restore("foreign", "--set", set);
     assert.equal(refused.exitCode, 1);
     assert.match(
@@ -105,10 +116,10 @@ void describe("what goes wrong with backups, loudly, while earlier sets can be u
   ] as const)
     void it(`makes no good set on a disk ${when}, says so, and leaves nothing of it there`, async () => {
       const before = await list();
-      await world.fillRepository(bytes);
+      await fillRepository(world, bytes);
       const { exitCode, stderr } = await world.agent("backup");
       const during = await list();
-      await world.emptyRepository();
+      await emptyRepository(world);
       assert.equal(exitCode, 1);
       assert.match(stderr, /no space left on device.*Earlier sets are as they were\./i);
       assert.equal(during.latest, before.latest);
@@ -193,7 +204,7 @@ void describe("what goes wrong with backups, loudly, while earlier sets can be u
 
   void it("finds a backup of the databases that was cut short", async () => {
     const { set } = await world.backUp();
-    await world.truncateNewestBackup();
+    await truncateNewestBackup(world);
     const { exitCode, stderr } = await world.agent("verify");
     assert.equal(exitCode, 1);
     assert.match(stderr, new RegExp(`The set ${set} is damaged`));
@@ -204,20 +215,43 @@ void describe("what goes wrong with backups, loudly, while earlier sets can be u
     assert.match(restored.stderr, /live was not touched/);
   });
 
-  void it("finds a file of the repository that was cut short, and the next backup saves it anew", async () => {
-    await world.addArtifact("large.bin", 2);
+  void it("finds files of the repository that were cut short, and saves anew what there still is", async () => {
+    await addArtifact(world, "large.bin", 2);
+    const whole = await world.backUp();
+    await addArtifact(world, "gone.bin", 2);
+    const other = await world.backUp();
     const { set } = await world.backUp();
-    await world.truncateNewestPack();
+    await truncatePacks(world);
     const { exitCode, stderr } = await world.agent("verify");
     assert.equal(exitCode, 1);
     assert.match(stderr, new RegExp(`The set ${set} is damaged`));
     const drill = await world.agent("drill", "--set", set, "--unverified");
     assert.equal(drill.exitCode, 1);
     assert.match(drill.stderr, /cannot be restored: restic ended with exit code 1/);
+    await removeArtifact(world, "gone.bin");
     const next = await world.backUp();
-    assert.equal((await list()).latest, next.set);
-    const verified = await world.agent("verify", next.set);
+    const { sets, latest } = await list();
+    assert.equal(latest, next.set);
+    const isVerified = (name: string): boolean | undefined =>
+      sets.find((listed) => listed.set === name)?.verified;
+    assert.equal(isVerified(other.set), false, "what it needs is not there any more");
+    assert.equal(isVerified(whole.set), true);
+    const verified = await world.agent("verify", whole.set);
     assert.equal(verified.exitCode, 0, verified.stderr);
+  });
+
+  void it("reads the list of sets back from the repository when all else is lost", async () => {
+    const names = async (): Promise<string[]> => (await list()).sets.map(({ set }) => set);
+    const before = await list();
+    await world.shell("rm -r /v/repository/sets");
+    assert.deepEqual(
+      await names(),
+      before.sets.map(({ set }) => set),
+    );
+    assert.equal((await list()).latest, before.latest);
+    await world.shell("rm -r /v/repository/sets");
+    const { set } = await world.backUp();
+    assert.deepEqual(await names(), [...before.sets.map((known) => known.set), set]);
   });
 
   void it("restores the set from before the gap and all damage", () => expectFirst("first"));

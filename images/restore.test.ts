@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Manifest } from "../backup/manifest";
 import type { Run } from "../backup/runs";
-import { BackedUp, type AgentRun } from "./testing/backed-up";
+import type { AgentRun } from "./testing/agent-run";
+import { BackedUp } from "./testing/backed-up";
+import { damageNewestBackup } from "./testing/damage";
 
 void describe("a restore by the agent", () => {
   let world: BackedUp;
@@ -113,6 +115,18 @@ void describe("a restore by the agent", () => {
     assert.equal((backup.events.at(-1)?.["manifest"] as Manifest | undefined)?.verified, true);
   });
 
+  void it("ends what a killed drill had started, and removes what it had restored, with the next one", async () => {
+    const running = world.agent("drill", "--set", first.set, ...unverified);
+    await world.inAgent("the drill's Postgres runs", "pgrep -f 'postgres -D /scratch/dril[l]'");
+    await world.inAgent("the drill is killed", "pkill -KILL -f 'agent dril[l]'");
+    assert.notEqual((await running).exitCode, 0);
+    assert.match(await world.shell("ls /v/scratch/drill"), /postgres/);
+    const { exitCode, stderr } = await world.agent("drill", "--set", first.set, ...unverified);
+    assert.equal(exitCode, 0, stderr);
+    assert.equal(await world.shell("ls /v/scratch"), "drill.lock\ndrill.lock.json");
+    await world.inAgent("nothing of it runs", "! pgrep -u postgres");
+  });
+
   void it("writes down a drill that failed, and why", async () => {
     const { exitCode, stderr } = await world.agent("drill");
     assert.equal(exitCode, 1);
@@ -151,7 +165,7 @@ void describe("a restore by the agent", () => {
   void it("finds a flipped byte before anybody needs the set, and restores an earlier one", async () => {
     const earlier = (await world.backUp()).set;
     await insert(3001, 3010);
-    await world.damageNewestBackup();
+    await damageNewestBackup(world);
     const { events, exitCode, stderr } = await world.agent("verify");
     assert.equal(exitCode, 1, JSON.stringify(events));
     assert.match(stderr, /is damaged/);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Agent } from "../agent";
 import type { Report } from "../events";
 import { keepingSets, withLock } from "../lock";
+import { runTool } from "../program";
 import { recordRun } from "../runs";
 import type { Places } from "../settings";
 import { restore, type RestoreResult } from "./restore";
@@ -43,6 +44,9 @@ export async function drill(
   return into === undefined ? inScratch(places, restoreInto) : restoreInto(into);
 }
 
+/** Exit code of `pkill`. */
+const NONE_FOUND = 1;
+
 const scratchOf = ({ scratch }: Pick<Places, "scratch">): string => join(scratch, "drill");
 
 /** Does work in empty folders that stand for the volumes, and removes them afterwards. */
@@ -63,7 +67,18 @@ function inScratch<T>(
   });
 }
 
-/** Removes what a drill has restored; one that was killed could not do that itself. */
+/**
+ * Removes what a drill has restored; one that was killed could not do that itself, and what it had
+ * started may still run.
+ */
 export async function removeDrill(places: Pick<Places, "scratch">): Promise<void> {
-  await rm(scratchOf(places), { recursive: true, force: true });
+  const root = scratchOf(places);
+  // Of Postgres' user, and of this one, which may not send signals to others.
+  for (const asPostgres of [true, false])
+    await runTool("pkill", ["--signal=KILL", "--full", `${root}/`], {
+      asPostgres,
+      accepted: [NONE_FOUND],
+    });
+  // The children of a Postgres that was killed end a moment later.
+  await rm(root, { recursive: true, force: true, maxRetries: 5 });
 }

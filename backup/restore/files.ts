@@ -11,7 +11,7 @@ export interface FilesRestore {
   readonly source: string;
   /** Existing folder that gets its content, owner and mode. */
   readonly target: string;
-  readonly restic: Pick<Restic, "run">;
+  readonly restic: Pick<Restic, "query">;
 }
 
 /**
@@ -21,7 +21,7 @@ export interface FilesRestore {
  */
 export async function restoreFiles({ part, source, target, restic }: FilesRestore): Promise<void> {
   const { snapshot } = part;
-  const { tree } = JSON.parse((await restic.run(["cat", "snapshot", snapshot])).stdout) as {
+  const { tree } = JSON.parse((await restic.query(["cat", "snapshot", snapshot])).stdout) as {
     readonly tree: string;
   };
   if (tree !== part.tree)
@@ -29,7 +29,7 @@ export async function restoreFiles({ part, source, target, restic }: FilesRestor
       `The files of ${source} in the repository are not those of the set: their checksum is ${tree}, and the set says ${part.tree}. What is live was not touched.`,
       "Somebody has changed the repository: choose another set, and look who can write there.",
     );
-  await restic.run(["restore", `${snapshot}:${source}`, `--target=${target}`, "--verify"]);
+  await restic.query(["restore", `${snapshot}:${source}`, `--target=${target}`, "--verify"]);
   const { uid, gid, mode } = await nodeOf(restic, snapshot, source);
   await chown(target, uid, gid);
   await chmod(target, mode);
@@ -44,8 +44,12 @@ interface Node {
 }
 
 /** Restic restores what is in a folder, not what the folder itself was. */
-async function nodeOf(restic: Pick<Restic, "run">, snapshot: string, path: string): Promise<Node> {
-  const { stdout } = await restic.run(["ls", "--json", snapshot, dirname(path)]);
+async function nodeOf(
+  restic: Pick<Restic, "query">,
+  snapshot: string,
+  path: string,
+): Promise<Node> {
+  const { stdout } = await restic.query(["ls", "--json", snapshot, dirname(path)]);
   const lines = stdout.split("\n");
   const nodes = lines
     .filter((line) => line !== "")

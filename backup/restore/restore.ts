@@ -7,6 +7,7 @@ import type { Doing, Report } from "../events";
 import type { FilesPart, Manifest } from "../manifest";
 import { runTool } from "../program";
 import { POSTGRES_USER } from "../settings";
+import { readIndexBack } from "../reindex";
 import { requireIntact } from "./amcheck";
 import { requireSameContent } from "./check";
 import { choose, type Choice, type Wish } from "./choose";
@@ -111,12 +112,11 @@ export async function restore(
   }
 }
 
-async function chooseFrom(
-  { sets, settings, restic }: Agent,
-  request: RestoreRequest,
-): Promise<Choice> {
+async function chooseFrom(agent: Agent, request: RestoreRequest): Promise<Choice> {
+  const { sets, settings, restic } = agent;
   // Its files are restored last: too late to find out that the key is wrong.
   await restic.open();
+  await readIndexBack(agent);
   const known = { ...(await sets.list()), latest: await sets.latest() };
   const { stdout } = await runTool("postgres", ["--version"], { asPostgres: true });
   return choose(known, request.wish, {

@@ -1,18 +1,11 @@
-import { execFile } from "node:child_process";
 import type { Manifest } from "../../backup/manifest";
 import type { AgentSettings } from "../../backup/settings";
 import { TARGET_ROOT, TARGETS } from "../../backup/restore/targets";
+import type { RepositoryConfig } from "../../config";
+import { runAgent, type AgentRun } from "./agent-run";
+import { repositoryKeys, type RepositoryKeys } from "./repository-keys";
 import { eventually, Sandbox, serviceImage } from "./sandbox";
-
-/** How a command of the agent ended. */
-export interface AgentRun {
-  readonly exitCode: number;
-  /** Lines that are JSON objects. */
-  readonly events: readonly Readonly<Record<string, unknown>>[];
-  /** The last event of a command that succeeded. */
-  readonly result: Readonly<Record<string, unknown>>;
-  readonly stderr: string;
-}
+import { startSftpHost } from "./sftp-host";
 
 /** Capabilities of the agent, beside a stack and where it restores. */
 const CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"];
@@ -35,15 +28,9 @@ export interface WorldOptions {
   readonly repositoryMebibytes?: number;
   /** Whether something answers for MLflow, without which no set is complete. @default false */
   readonly hasMlflow?: boolean;
+  /** Whether the repository is on another host. @default false */
+  readonly isAtSftp?: boolean;
 }
-
-/** Keys that open a repository: of databases and of files. */
-export interface RepositoryKeys {
-  readonly pgbackrest: string;
-  readonly restic: string;
-}
-
-const KEY = "key-of-a-test";
 
 /** What belongs to each target. */
 const TARGET_VOLUMES: Readonly<Record<(typeof TARGETS)[number]["name"], Volume>> = {
@@ -65,11 +52,12 @@ export class BackedUp {
     readonly images: Readonly<Record<"backup" | "postgres" | "redis", string>>,
     private readonly volumes: Readonly<Record<Volume, string>>,
     private readonly prefix: string,
+    private readonly repository: RepositoryConfig,
   ) {}
 
   static async create(
     stack: string,
-    { repositoryMebibytes, hasMlflow = false }: WorldOptions = {},
+    { repositoryMebibytes, hasMlflow = false, isAtSftp = false }: WorldOptions = {},
   ): Promise<BackedUp> {
     const sandbox = new Sandbox();
     const images = {
@@ -87,8 +75,12 @@ export class BackedUp {
     const files = (content: Readonly<Record<string, string>>, mode?: string): Promise<string> =>
       sandbox.files({ image: images.backup, user: POSTGRES }, content, mode);
     const empty = (purpose: string): Promise<string> => sandbox.volume(purpose);
+    const prefix = await empty("pgdata");
+    await sandbox.docker(["network", "create", prefix]);
+    const host = { sandbox, name: `${prefix}-sftp`, network: prefix, image: images.backup };
+    const repository = isAtSftp ? await startSftpHost(host) : ({ type: "volume" } as const);
     const volumes = {
-      pgdata: await empty("pgdata"),
+      pgdata: prefix,
       socket: await empty("socket"),
       repository: await sandbox.volume("repository", repositoryMebibytes),
       scratch: await empty("scratch"),
@@ -96,7 +88,7 @@ export class BackedUp {
       mlflow: await empty("mlflow"),
       "app-data": await empty("app-data"),
       "app-models": await empty("app-models"),
-      keys: await files(keysOf(stack, { pgbackrest: KEY, restic: KEY })),
+      keys: await files(repositoryKeys(stack, repository)),
       secrets: await files({ postgres_password: "postgres-of-a-test", redis_password: "redis" }),
       settings: await files({ "backup.json": JSON.stringify(settings) }, "0444"),
       stack: await files(
@@ -104,7 +96,8 @@ export class BackedUp {
         "0444",
       ),
     };
-    const world = new BackedUp(sandbox, images, volumes, `${volumes.pgdata}-of`);
+    const world = new BackedUp(sandbox, images, volumes, prefix, repository);
+    if (isAtSftp) world.containers.push(host.name);
     try {
       await world.start(volumes);
       if (hasMlflow) await world.startMlflow();
@@ -116,7 +109,6 @@ export class BackedUp {
   }
 
   private async start(volumes: Readonly<Record<Volume, string>>): Promise<void> {
-    await this.sandbox.docker(["network", "create", this.prefix]);
     // What is in memory is there only while a container has it.
     await this.container("agent", this.images.backup, ["sleep", "infinity"], {
       capabilities: CAPABILITIES,
@@ -248,15 +240,21 @@ export class BackedUp {
   /** Begins a backup, and kills all of it while it copies the cluster or later. */
   async killBackup(): Promise<void> {
     const running = this.agent("backup");
-    await this.inAgent("the backup copies the cluster", "pgrep -f -- --type=full");
+    await this.inAgent("the backup copies the cluster", "pgrep -f -- '--type=ful[l]'");
     await this.killAgent();
     await running;
   }
 
-  /** Waits until a command succeeds in the agent's container. */
+  /** Lets no set go until the end, as a drill does: tests may run past midnight. */
+  async keepSets(): Promise<void> {
+    const hold = "flock --shared /backup/removal.lock sleep infinity".split(" ");
+    await this.sandbox.docker(["exec", "--detach", this.name("agent"), ...hold]);
+  }
+
+  /** Waits until a shell command succeeds in the agent's container. */
   async inAgent(what: string, command: string): Promise<void> {
     await eventually(what, async () => {
-      const { exitCode } = await this.sandbox.exec(this.name("agent"), ...command.split(" "));
+      const { exitCode } = await this.sandbox.exec(this.name("agent"), "sh", "-c", command);
       return exitCode === 0 ? true : undefined;
     });
   }
@@ -265,54 +263,6 @@ export class BackedUp {
   async killAgent(): Promise<void> {
     await this.sandbox.docker(["kill", "--signal=KILL", this.name("agent")]);
     await this.sandbox.docker(["start", this.name("agent")]);
-  }
-
-  /** Flips bytes in the middle of the largest file of pgBackRest's newest backup. */
-  async damageNewestBackup(): Promise<void> {
-    await this.shell(
-      `${LARGEST_OF_NEWEST_BACKUP}\nprintf "damaged" | dd of="$file" bs=1 seek=$((size / 2)) conv=notrunc 2>/dev/null`,
-    );
-  }
-
-  /** Cuts the second half off the same file. */
-  async truncateNewestBackup(): Promise<void> {
-    await this.shell(`${LARGEST_OF_NEWEST_BACKUP}\ntruncate --size=$((size / 2)) "$file"`);
-  }
-
-  /** Cuts the second half off the newest of restic's large files. */
-  async truncateNewestPack(): Promise<void> {
-    await this.shell(
-      [
-        'file=$(find /v/repository/restic/data -type f -size +1M -printf "%T@ %p\\n" | sort -n | tail -1 | cut -d" " -f2)',
-        'truncate --size=$(($(stat -c %s "$file") / 2)) "$file"',
-      ].join("\n"),
-    );
-  }
-
-  /** Fills the repository's disk, but for so many bytes. */
-  async fillRepository(leave: number): Promise<void> {
-    await this.shell(
-      [
-        "free=$(($(stat --file-system --format='%a * %S' /v/repository)))",
-        `fallocate --length $((free - ${leave})) /v/repository/ballast`,
-      ].join("\n"),
-    );
-  }
-
-  /** Gives that room back. */
-  async emptyRepository(): Promise<void> {
-    await this.shell("rm /v/repository/ballast");
-  }
-
-  /** Adds an artifact to MLflow's that is like no other. */
-  async addArtifact(name: string, mebibytes: number): Promise<void> {
-    await this.shell(`head -c ${mebibytes}M /dev/urandom > /v/mlflow/1/${name}`);
-  }
-
-  /** Puts a set into the list, whatever it names. */
-  async writeSet(manifest: Manifest): Promise<void> {
-    const folder = `/v/repository/sets/${manifest.set}`;
-    await this.shell(`mkdir ${folder}; cat > ${folder}/manifest.json`, JSON.stringify(manifest));
   }
 
   /** Ends the segment of the log that is written, waits until it is archived, and returns its name. */
@@ -383,7 +333,7 @@ export class BackedUp {
     return [
       "run",
       "--rm",
-      "--network=none",
+      `--network=${this.repository.type === "sftp" ? this.prefix : "none"}`,
       ...hardening(CAPABILITIES, "0:0", volumes),
       ...more,
       this.images.backup,
@@ -426,7 +376,7 @@ export class BackedUp {
 
   /** A volume with keys and configuration of the tools; what is not named is as it was. */
   keys(stack: string, keys: Partial<RepositoryKeys>): Promise<string> {
-    const files = keysOf(stack, { pgbackrest: KEY, restic: KEY, ...keys });
+    const files = repositoryKeys(stack, this.repository, keys);
     return this.sandbox.files({ image: this.images.backup, user: POSTGRES }, files);
   }
 
@@ -468,14 +418,6 @@ export class BackedUp {
   }
 }
 
-/** Shell that finds the largest file of pgBackRest's newest backup, and its size. */
-const LARGEST_OF_NEWEST_BACKUP = [
-  "cd /v/repository/pgbackrest/backup/*/",
-  "newest=$(ls -d 2*F | sort | tail -1)",
-  'file=$(find "$newest/" -type f ! -name "backup.manifest*" -printf "%s %p\\n" | sort -n | tail -1 | cut -d" " -f2-)',
-  'size=$(stat -c %s "$file")',
-].join("\n");
-
 /** A module that lets a process rename so many files, and kills it then. */
 const killerAt = (count: number): string => `
   const promises = require("node:fs/promises");
@@ -500,54 +442,4 @@ function hardening(
     ...capabilities.map((capability) => `--cap-add=${capability}`),
     ...Object.entries(volumes).map(([path, volume]) => `--volume=${volume}:${path}`),
   ];
-}
-
-/** What opens a stack's repository. */
-function keysOf(stack: string, keys: RepositoryKeys): Record<string, string> {
-  return {
-    backup_key: keys.restic,
-    "restic.json": JSON.stringify({ repository: "/backup/restic" }),
-    "pgbackrest.conf": [
-      "[global]",
-      "repo1-type=posix",
-      "repo1-path=/backup/pgbackrest",
-      "repo1-cipher-type=aes-256-cbc",
-      `repo1-cipher-pass=${keys.pgbackrest}`,
-      "repo1-bundle=y",
-      "repo1-block=y",
-      "repo1-retention-full=9999999",
-      "repo1-retention-archive-type=full",
-      "repo1-retention-archive=9999999",
-      "compress-type=zst",
-      "start-fast=y",
-      "lock-path=/tmp/pgbackrest",
-      "log-level-file=off",
-      // What is damaged does not get better in 20 seconds.
-      "job-retry=0",
-      `[${stack}]`,
-      "pg1-path=/var/lib/postgresql/data/pgdata",
-      "pg1-socket-path=/run/postgresql",
-      "pg1-user=postgres",
-      "",
-    ].join("\n"),
-  };
-}
-
-/** Runs docker with a command of the agent. */
-function runAgent(args: readonly string[]): Promise<AgentRun> {
-  return new Promise((resolve, reject) => {
-    execFile("docker", args, { maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
-      const exitCode = error === null ? 0 : error.code;
-      if (typeof exitCode !== "number") {
-        reject(new Error("docker did not run", { cause: error }));
-        return;
-      }
-      const events = stdout
-        .split("\n")
-        .filter((line) => line.startsWith("{"))
-        .map((line) => JSON.parse(line) as Record<string, unknown>);
-      const last = events.at(-1);
-      resolve({ exitCode, events, result: last?.["event"] === "result" ? last : {}, stderr });
-    });
-  });
 }
