@@ -3,7 +3,7 @@ import { CommandError } from "../errors";
 import { runStep } from "../step";
 import { withStackLock } from "../stack-lock";
 import { openBackedUp, restorerOf, type ReadyStack } from "./ready";
-import { switchAndDeploy } from "./restore";
+import { bringUp, switchTo } from "./restore";
 import type { Restorer } from "./restorer";
 import { finishSwitch } from "./switch";
 
@@ -24,7 +24,8 @@ export interface KeptRequest {
 export async function undoRestore(caller: Context, request: KeptRequest): Promise<void> {
   await withRestorer(caller, request, async (ready, restorer) => {
     await requireSwitchedTo(ready, restorer, request.id);
-    await switchAndDeploy(ready, restorer, request.id, "before");
+    await switchTo(ready, restorer, request.id, "before");
+    await bringUp(ready);
   });
 }
 

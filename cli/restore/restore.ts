@@ -12,7 +12,7 @@ import { withStackLock } from "../stack-lock";
 import { openBackedUp, restorerOf, type ReadyStack } from "./ready";
 import type { Restorer } from "./restorer";
 import { requireKnownSchema } from "./schema";
-import { finishSwitch, switchVolumes } from "./switch";
+import { finishSwitch, switchVolumes, type Switch } from "./switch";
 import { verifyModels, type VerifiedModel } from "./verify-models";
 import { missingVolumes, targetVolumes } from "./volumes";
 
@@ -147,38 +147,42 @@ async function restoreBeside(
 
 /** Switches to a restore, and back where the stack does not come up on it. */
 async function goLive(ready: ReadyStack, restorer: Restorer, id: string): Promise<void> {
-  await switchAndDeploy(ready, restorer, id, "restored").catch(async (error: unknown) => {
+  await switchTo(ready, restorer, id, "restored");
+  try {
+    await bringUp(ready);
+  } catch (error) {
     if (!(error instanceof CommandError) || error instanceof InterruptedError) throw error;
     ready.context.terminal.note(
       "The stack does not come up on what was restored; what was live before it comes back.",
     );
-    await switchAndDeploy(ready, restorer, id, "before");
+    await switchTo(ready, restorer, id, "before");
+    await bringUp(ready);
     throw new CommandError(
       `The stack did not come up on what was restored, and runs on what was live before again. ${error.problem}`,
       `When the cause is gone, run the command again: ${ready.retry}`,
       { cause: error },
     );
-  });
+  }
 }
 
-/** Makes the data of a restore live, or what was live before it, and brings the stack up on it. */
-export async function switchAndDeploy(
-  { context, again, tools, config, retry }: ReadyStack,
+/** Makes the data of a restore live, or what was live before it. The stack has to be brought up then. */
+export async function switchTo(
+  { context, tools, config, retry }: ReadyStack,
   restorer: Restorer,
   id: string,
-  direction: "restored" | "before",
+  direction: Switch["direction"],
 ): Promise<void> {
   const { stack } = config;
   const title = direction === "restored" ? "Switching to what was restored" : "Switching back";
   await runStep(context, { name: "switch", title, retry }, (step) =>
     switchVolumes(tools.docker, restorer, { stack, id, direction }, step),
   );
-  // Its data is what was asked to be touched.
-  await deploy(context, {
-    stack,
-    retry: `./mlops up --stack ${stack}`,
-    ...again,
-    yes: true,
-    allowData: true,
-  });
+}
+
+/** Brings a stack up on other data than it had, as it ran. */
+export async function bringUp({ context, again, config }: ReadyStack): Promise<void> {
+  const { stack } = config;
+  const retry = `./mlops up --stack ${stack}`;
+  // That its data is touched is what was asked for.
+  await deploy(context, { stack, retry, ...again, yes: true, allowData: true });
 }
