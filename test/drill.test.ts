@@ -59,7 +59,7 @@ void describe("releases and backups under load", { timeout: 20 * 60_000 }, () =>
     assertNothingLost(outcome);
   });
 
-  void it("lose none while backups are made, which are measured beside as long without", async () => {
+  void it("lose none while backups are made, which are measured beside a time without", async () => {
     const result = await inStep("Backing up", (step) =>
       drillBackups(stack, { rounds: 1, rate: RATE, signal }, step),
     );
@@ -67,8 +67,9 @@ void describe("releases and backups under load", { timeout: 20 * 60_000 }, () =>
     assert.ok(passed, verdict);
     const [round] = result.rounds;
     assert.ok(round !== undefined && round.manifest.verified);
-    // Both spans had the load, and were about as long.
-    for (const { requests } of [round.without, round.with])
-      assert.ok(Math.abs(requests / RATE - round.seconds) < 2, `${requests} in ${round.seconds} s`);
+    // All that was due while the command ran, and something to compare it with.
+    const { requests } = round.with;
+    assert.ok(Math.abs(requests / RATE - round.seconds) < 1, `${requests} in ${round.seconds} s`);
+    assert.ok(round.without.requests > RATE);
   });
 });

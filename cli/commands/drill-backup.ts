@@ -22,7 +22,7 @@ export function drillBackupCommand(context: Context): Command {
         "answered, and count what is lost: nothing may be. Makes a stack for it and removes it at " +
         "the end.",
     )
-    .option("--rounds <number>", "backups, each beside as long without one", parseCount, 9)
+    .option("--rounds <number>", "backups, each beside about as long without one", parseCount, 9)
     .option("--rate <number>", "requests a second", parseCount, 50)
     .option("--replicas <number>", "containers of the app", parseCount, 1)
     .option("--write", `put the results into ${MEASUREMENTS}`)

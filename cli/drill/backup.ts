@@ -10,7 +10,7 @@ import { reconcile, type Reconciliation } from "./prediction-log";
 
 /** How often and how hard. */
 export interface BackupDrillRequest {
-  /** Each as long without a backup as with one. */
+  /** Each with a backup, and without one for as long as the backup before took. */
   readonly rounds: number;
   /** Requests a second. */
   readonly rate: number;
@@ -23,7 +23,7 @@ export interface BackupRound {
   readonly without: LoadSummary;
   /** From the start of `./mlops backup` to its end. */
   readonly with: LoadSummary;
-  /** Seconds of each of the two. */
+  /** Seconds of the command. */
   readonly seconds: number;
   /** The set that was made. */
   readonly manifest: Manifest;
