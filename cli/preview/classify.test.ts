@@ -192,6 +192,16 @@ void describe("classify", () => {
     assert.equal(judged({ type }).impact, "no downtime");
   });
 
+  void it("tells a migration by a new image from the same one on another server", () => {
+    const schema = {
+      type: "command:local:Command",
+      components: ["mlops:platform:Platform", "mlops:mlflow:Mlflow", "mlops:docker:Job"],
+      labels: {},
+    };
+    assert.equal(judged({ ...schema, differs: ["create", "triggers"] }).impact, "touches data");
+    assert.equal(judged({ ...schema, differs: ["triggers"] }).impact, "no downtime");
+  });
+
   void it("says that a network that goes away cuts off everything", () => {
     const network = judged({ type: "docker:index/network:Network", labels: {} });
     assert.equal(describeImpact(network), "seconds of downtime (all services)");

@@ -106,8 +106,10 @@ function command(change: Change): Judgement {
 /** One-off containers: migrations of the app only add, those of MLflow cannot be undone. */
 function job({ operation, components, differs }: Change): Judgement {
   if (operation === "create") return harmless("prepares a database for its first use");
-  // Without a new image there is nothing that has not been migrated.
-  if (!differs.includes("triggers")) return harmless("nothing to migrate: the image is the same");
+  // Its image is in both. Without a new one there is nothing that has not been migrated, unless older
+  // data was restored, and that is asked for by a command of its own.
+  const isNewImage = differs.includes("triggers") && differs.includes("create");
+  if (!isNewImage) return harmless("nothing to migrate: the image is the same");
   if (components.includes("mlops:app:App")) return harmless("expand-only migration");
   if (components.includes("mlops:mlflow:Mlflow"))
     return {
