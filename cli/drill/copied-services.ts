@@ -3,7 +3,7 @@ import type { ContainerInspectInfo } from "dockerode";
 import { TARGETS } from "../../backup/restore/targets";
 import { NotDeployedError } from "../errors";
 import { untilHealthy } from "../healthy";
-import { cloneContainer, type CloneRequest } from "../restore/clone";
+import { cloneContainer, type CloneRequest } from "./clone-container";
 import type { TargetVolume } from "../restore/volumes";
 import { serviceContainers } from "../services";
 

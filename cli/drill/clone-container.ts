@@ -13,10 +13,6 @@ export interface CloneRequest {
   readonly volumes: Readonly<Record<string, string>>;
   /** @default the container's own */
   readonly command?: readonly string[];
-  /** Names of variables that it keeps. @default all */
-  readonly variables?: readonly string[];
-  /** Whether its health check stays; a job has none. @default true */
-  readonly isService?: boolean;
 }
 
 /** What Docker leaves out or says null for where it is not set, other than the types have it. */
@@ -35,7 +31,7 @@ export function cloneContainer(
   like: ContainerInspectInfo,
   request: CloneRequest,
 ): Promise<Container> {
-  const { name, labels, network, alias, volumes, variables, isService = true } = request;
+  const { name, labels, network, alias, volumes } = request;
   const { HostConfig: host } = like;
   const { Cmd, Env, StopSignal } = like.Config as Optional;
   return docker.createContainer({
@@ -43,11 +39,9 @@ export function cloneContainer(
     Image: like.Image,
     Cmd: [...(request.command ?? Cmd ?? [])],
     User: like.Config.User,
-    Env: (Env ?? []).filter(
-      (entry) => variables === undefined || variables.includes(entry.split("=")[0] ?? ""),
-    ),
+    Env: [...(Env ?? [])],
     Labels: { ...labels },
-    Healthcheck: isService ? (like.Config.Healthcheck ?? { Test: [] }) : { Test: ["NONE"] },
+    Healthcheck: like.Config.Healthcheck ?? { Test: [] },
     StopSignal: StopSignal ?? "SIGTERM",
     NetworkingConfig: {
       EndpointsConfig: { [network]: alias === undefined ? {} : { Aliases: [alias] } },
