@@ -1,6 +1,7 @@
-import { mkdir, open, readdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf } from "../cli/errors";
+import { syncFolder, writeSynced } from "./durable";
 import { parseManifest, type Manifest } from "./manifest";
 import type { Places } from "./settings";
 
@@ -77,7 +78,7 @@ export class Sets {
     const target = join(this.folder, manifest.set);
     if ((await this.names()).includes(manifest.set)) {
       const partial = join(target, `${MANIFEST}${PARTIAL}`);
-      await writeSynced(partial, text);
+      await writeSynced(partial, text, 0o644);
       await rename(partial, join(target, MANIFEST));
       await syncFolder(target);
       return;
@@ -85,7 +86,7 @@ export class Sets {
     const partial = `${target}${PARTIAL}`;
     await rm(partial, { recursive: true, force: true });
     await mkdir(partial, { recursive: true, mode: 0o755 });
-    await writeSynced(join(partial, MANIFEST), text);
+    await writeSynced(join(partial, MANIFEST), text, 0o644);
     await syncFolder(partial);
     await rename(partial, target);
     await syncFolder(this.folder);
@@ -140,23 +141,3 @@ export class Sets {
 /** The newest set that is whole and proved, by its sequence: clocks go wrong. */
 export const newestGood = (sets: readonly Manifest[]): Manifest | undefined =>
   sets.findLast(({ complete, verified }) => complete && verified);
-
-async function writeSynced(path: string, text: string): Promise<void> {
-  const file = await open(path, "w", 0o644);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** A name in a folder survives a power cut only after this. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}

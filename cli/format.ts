@@ -17,6 +17,9 @@ export function formatDuration(seconds: number): string {
   return parts.length === 0 ? "0 s" : parts.join(" ");
 }
 
+/** Milliseconds as seconds with one decimal: more than that nobody reads of a command. */
+export const toSeconds = (milliseconds: number): number => Math.round(milliseconds / 100) / 10;
+
 /** An amount of memory or disk in a unit that keeps it short, such as `944 MiB`. */
 export function formatBytes(bytes: number): string {
   const mebibytes = bytes / 2 ** 20;

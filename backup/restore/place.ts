@@ -1,6 +1,7 @@
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf } from "../../cli/errors";
+import { syncFolder, writeSynced } from "../durable";
 
 /**
  * Folder at the root of a volume in which restores wait: on the same file system as the data that
@@ -81,13 +82,7 @@ export class Place {
   /** Done when it would survive a power cut. */
   async setPhase(phase: Phase): Promise<void> {
     const partial = join(this.folder, "phase.partial");
-    const file = await open(partial, "w", 0o600);
-    try {
-      await file.writeFile(`${phase}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeSynced(partial, `${phase}\n`, 0o600);
     await rename(partial, join(this.folder, "phase"));
     await syncFolder(this.folder);
   }
@@ -123,15 +118,5 @@ export async function waitingIn(root: string): Promise<string[]> {
   } catch (error) {
     if (codeOf(error) === "ENOENT") return [];
     throw error;
-  }
-}
-
-/** Renames in a folder survive a power cut only after this. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

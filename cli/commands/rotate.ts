@@ -2,6 +2,7 @@ import { Argument, Command } from "commander";
 import type { Context } from "../context";
 import { deploy } from "../deployment";
 import { NotDeployedError } from "../errors";
+import { toSeconds } from "../format";
 import { asItRuns } from "../release/as-it-ran";
 import { lastGood, releasesOf } from "../release/ledger";
 import { passwordsOf, restartedServices, roleOf, ROTATABLE, type Rotatable } from "../rotation";
@@ -65,7 +66,7 @@ async function rotate(
   });
   const rotated = passwords.map(roleOf).sort();
   const restarted = restartedServices(before, await readState(tools, stack));
-  const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
+  const seconds = toSeconds(performance.now() - startedAt);
   const { terminal } = context;
   if (json === true) {
     terminal.printJson({ stack: name, release: live.tag, rotated, restarted, seconds });

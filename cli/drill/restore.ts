@@ -4,6 +4,7 @@ import { TARGET_ROOT } from "../../backup/restore/targets";
 import { describeMachine, type ResultTable } from "../bench/results";
 import type { Context } from "../context";
 import { CommandError } from "../errors";
+import { toSeconds } from "../format";
 import { withLock } from "../lock";
 import { openBackedUp, restorerOf } from "../restore/ready";
 import { verifyModels, type VerifiedModel } from "../restore/verify-models";
@@ -79,11 +80,11 @@ export async function drillRestore(
       const { version } = restored;
       const seconds = {
         ...restored.seconds,
-        start: rounded(startedAt - restoredAt),
-        models: rounded(endedAt - startedAt),
+        start: toSeconds(startedAt - restoredAt),
+        models: toSeconds(endedAt - startedAt),
       };
       const rows = rowsOf(restored.databases);
-      const recoverySeconds = rounded(endedAt - begun);
+      const recoverySeconds = toSeconds(endedAt - begun);
       return {
         machine: await describeMachine(tools.docker),
         findings: findingsOf({
@@ -106,8 +107,6 @@ export async function drillRestore(
 interface TimedRestore extends RestoreResult {
   readonly seconds: Readonly<Record<string, number>>;
 }
-
-const rounded = (milliseconds: number): number => Math.round(milliseconds / 100) / 10;
 
 /** @throws CommandError naming the versions that the set had, and MLflow does not. */
 function requireAll(expected: readonly ModelVersion[], found: readonly VerifiedModel[]): void {

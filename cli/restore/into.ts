@@ -2,6 +2,7 @@ import type { RestoreResult } from "../../backup/restore/restore";
 import type { Context } from "../context";
 import { deploy } from "../deployment";
 import { CommandError } from "../errors";
+import { toSeconds } from "../format";
 import { isReleaseTag } from "../release/release-tag";
 import { runStep } from "../step";
 import { withStackLock } from "../stack-lock";
@@ -53,7 +54,7 @@ export async function restoreInto(caller: Context, request: IntoRequest): Promis
       yes: true,
       allowData: true,
     });
-    const seconds = Math.round((performance.now() - begun) / 100) / 10;
+    const seconds = toSeconds(performance.now() - begun);
     const verified = await verifyModels(caller, ready.tools, { stack: into, retry });
     return { ...restored, stack: into, verified, seconds, downtimeSeconds: 0 };
   });

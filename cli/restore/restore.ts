@@ -4,6 +4,7 @@ import { makeBackup } from "../backup/make";
 import type { Context } from "../context";
 import { deploy } from "../deployment";
 import { CommandError } from "../errors";
+import { toSeconds } from "../format";
 import { InterruptedError } from "../operation";
 import { checkBeforeDeployment } from "../preflight";
 import { readReleases } from "../release/ledger";
@@ -67,16 +68,14 @@ export async function restoreStack(
       ...restored,
       stack: name,
       verified,
-      seconds: seconds(begun, ended),
-      downtimeSeconds: seconds(stopped, ended),
+      seconds: toSeconds(ended - begun),
+      downtimeSeconds: toSeconds(ended - stopped),
     };
   });
 }
 
 /** The agent's word for the newest good set. */
 export const LATEST = "latest";
-
-const seconds = (from: number, to: number): number => Math.round((to - from) / 100) / 10;
 
 /**
  * Everything that can be refused is refused here; then what is live is backed up.
